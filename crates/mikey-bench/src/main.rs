@@ -1,0 +1,2 @@
+//! Benches next to peers.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The mikey tool.
+fn main() {}

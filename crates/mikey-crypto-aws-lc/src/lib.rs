@@ -1,0 +1,1 @@
+//! The default cryptographic provider of MIKEYv2, on AWS-LC and RustCrypto.

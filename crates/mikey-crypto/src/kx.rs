@@ -1,0 +1,95 @@
+//! Key exchange groups: Diffie-Hellman, and the hybrid with a KEM.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::{RandomFailed, SecretBytes, SecureRandom};
+
+/// Number of a group in M-SP and in DH payloads of version 2 (docs/spec.md, "Negotiation"; IKEv2's numbers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(pub u8);
+
+impl GroupId {
+    /// MODP-2048 (RFC 3526).
+    pub const MODP_2048: Self = Self(14);
+    /// MODP-3072 (RFC 3526).
+    pub const MODP_3072: Self = Self(15);
+    /// NIST P-256, values x || y (RFC 5903).
+    pub const P256: Self = Self(19);
+    /// NIST P-384, values x || y (RFC 5903).
+    pub const P384: Self = Self(20);
+    /// X25519 (RFC 7748).
+    pub const X25519: Self = Self(31);
+    /// X25519 with ML-KEM-768 (FIPS 203).
+    pub const X25519_MLKEM768: Self = Self(236);
+}
+
+/// One group.
+pub trait KxGroup: Send + Sync {
+    /// Its number.
+    fn id(&self) -> GroupId;
+
+    /// Octets of an initiator's value.
+    fn request_len(&self) -> usize;
+
+    /// Octets of a responder's value.
+    fn answer_len(&self) -> usize;
+
+    /// Makes a private value and the public value for the first message.
+    ///
+    /// # Errors
+    /// [`RandomFailed`] if `random` fails.
+    fn start(&self, random: &dyn SecureRandom) -> Result<Box<dyn KxInitiator>, RandomFailed>;
+
+    /// Answers the initiator's value.
+    ///
+    /// # Errors
+    /// [`KxError::BadValue`] if the peer's value has the wrong length, is not on the curve, is out of range, or leads
+    /// to an all-zero secret; [`KxError::Random`] if `random` fails.
+    fn answer(&self, random: &dyn SecureRandom, peer: &[u8]) -> Result<KxAnswer, KxError>;
+}
+
+/// The initiator's side between its first message and the last answer that it takes up.
+///
+/// One value serves all branches of a forked first message. Wiped when dropped.
+pub trait KxInitiator: Send + Sync {
+    /// The public value that was sent.
+    fn value(&self) -> &[u8];
+
+    /// Agrees with the value of an answer.
+    ///
+    /// # Errors
+    /// [`KxError::BadValue`] as in [`KxGroup::answer`].
+    fn agree(&self, peer: &[u8]) -> Result<KxSecret, KxError>;
+}
+
+/// What a responder sends and knows.
+pub struct KxAnswer {
+    /// The public value for the second message.
+    pub value: Vec<u8>,
+    /// The shared secret.
+    pub secret: KxSecret,
+}
+
+/// The shared secret, its parts kept apart for the key schedule.
+pub struct KxSecret {
+    /// The KEM's secret; empty without a KEM.
+    pub kem: SecretBytes,
+    /// The Diffie-Hellman secret.
+    pub dh: SecretBytes,
+}
+
+/// Why no secret came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KxError {
+    /// The peer's value is refused.
+    BadValue,
+    /// No randomness.
+    Random,
+}
+
+impl From<RandomFailed> for KxError {
+    fn from(RandomFailed: RandomFailed) -> Self {
+        Self::Random
+    }
+}

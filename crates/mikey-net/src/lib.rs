@@ -1,0 +1,1 @@
+//! The UDP driver of MIKEYv2: the only socket and the only clock.

@@ -1,0 +1,1 @@
+//! The MIKEYv2 endpoint and its sessions, without input or output.

@@ -1,0 +1,1 @@
+//! Two agents, virtual time and a hostile link.

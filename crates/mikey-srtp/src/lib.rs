@@ -1,0 +1,1 @@
+//! SRTP and SRTCP crypto contexts, transforms and the context database.

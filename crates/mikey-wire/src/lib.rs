@@ -1,0 +1,1 @@
+//! Octets to typed messages of MIKEY versions 1 and 2, and back.

@@ -1,0 +1,1 @@
+//! MIKEYv2 key management and SRTP as one sans-IO agent.
