@@ -1,1 +1,5 @@
 //! The default cryptographic provider of MIKEYv2, on AWS-LC and RustCrypto.
+
+#![forbid(unsafe_code)]
+
+mod srtp;
