@@ -1,5 +1,41 @@
 //! The default cryptographic provider of MIKEYv2, on AWS-LC and RustCrypto.
+//!
+//! [`provider`] is the whole interface. Which library does what was decided by measuring: AWS-LC for public keys and
+//! AEADs, RustCrypto for hashes, HMAC and AES in counter mode (kept key states without allocation; SHA-NI, AES-NI and
+//! VAES are found at run time), crypto-bigint for the MODP groups.
+//!
+//! Randomness: private values of Diffie-Hellman come from the [`SecureRandom`](mikey_crypto::SecureRandom) that is
+//! passed in. AWS-LC's safe interface takes no outside randomness for ML-KEM, ECDSA and RSA-PSS: those draw from
+//! AWS-LC's own generator, also when the configured one is seeded.
 
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+
+use mikey_crypto::CryptoProvider;
+
+mod der;
+mod hash;
+mod kx;
+mod random;
+mod sign;
 mod srtp;
+mod suite;
+
+/// Everything that docs/spec.md names, with the operating system's randomness.
+#[must_use]
+pub fn provider() -> CryptoProvider {
+    CryptoProvider {
+        name: "aws-lc",
+        prfs: hash::PRFS,
+        groups: kx::GROUPS,
+        suites: suite::SUITES,
+        signatures: sign::SCHEMES,
+        certificate_algorithms: sign::CERTIFICATE_ALGORITHMS,
+        sha256: hash::SHA256,
+        sha1: hash::SHA1,
+        srtp: &srtp::Srtp,
+        load_signer: sign::load_signer,
+        random: Arc::new(random::OsRandom),
+    }
+}

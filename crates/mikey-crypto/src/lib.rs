@@ -6,6 +6,7 @@
 //! no session, no clock and no socket.
 
 #![no_std]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 
@@ -22,7 +23,7 @@ mod suite;
 pub use hash::{Digest, Hash, HmacKey, MAX_HASH_LEN};
 pub use kx::{GroupId, KxAnswer, KxError, KxGroup, KxInitiator, KxSecret};
 pub use prf::{Prf, PrfId};
-pub use provider::{CryptoProvider, IncompleteProvider};
+pub use provider::{CryptoProvider, IncompleteProvider, LoadSigner};
 pub use random::{RandomFailed, SecureRandom};
 pub use secret::{Secret, SecretBytes, ct_eq};
 pub use sign::{KeyRejected, MethodId, SignFailed, SignatureScheme, Signer};

@@ -11,6 +11,9 @@ use crate::{
     SuiteId,
 };
 
+/// Makes a signer of a private key in PKCS #8 DER (RFC 5958): Ed25519, P-256, P-384, or RSA of 2048 to 4096 bits.
+pub type LoadSigner = fn(&[u8]) -> Result<Box<dyn Signer>, KeyRejected>;
+
 /// Every algorithm that an endpoint may use. Lists are in no order of preference; policy has that.
 #[derive(Clone)]
 pub struct CryptoProvider {
@@ -33,7 +36,7 @@ pub struct CryptoProvider {
     /// The transforms of SRTP.
     pub srtp: &'static dyn SrtpCrypto,
     /// Loads a private key from PKCS #8 DER.
-    pub load_signer: fn(&[u8]) -> Result<Box<dyn Signer>, KeyRejected>,
+    pub load_signer: LoadSigner,
     /// The source of all randomness.
     pub random: Arc<dyn SecureRandom>,
 }
