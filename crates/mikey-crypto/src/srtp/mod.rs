@@ -1,8 +1,10 @@
 //! What key management and SRTP agree on: policies, and the transforms that a provider offers for them.
 
 mod policy;
+mod transform;
 
-pub use policy::{SrtpAuth, SrtpCipher, SrtpPolicy};
-
-/// The SRTP transforms of a provider.
-pub trait SrtpCrypto: Send + Sync {}
+pub use policy::{PolicyError, SrtpAuth, SrtpCipher, SrtpPolicy};
+pub use transform::{
+    BatchOpening, BatchSealing, MAX_TAG_LEN, Opening, Sealing, SrtpCrypto, SrtpTransform, Tag, TransformKeys,
+    UnsupportedTransform,
+};

@@ -1,0 +1,176 @@
+//! HMAC-SHA-1 from its two midstates (RFC 2104, RFC 3711 section 4.2.1): the key is hashed when it is installed, a
+//! packet costs the blocks of its own octets and one more.
+
+use mikey_crypto::srtp::Tag;
+use sha1::block_api::compress;
+use zeroize::Zeroize;
+
+/// The MAC half of a composed transform.
+pub(super) trait Mac: Send + Sync + 'static {
+    /// Whether this is no MAC at all.
+    const NONE: bool;
+
+    /// The untruncated tag over `packet` and `trailer`.
+    fn tag(&self, packet: &[u8], trailer: Option<[u8; 4]>) -> Tag;
+}
+
+/// No authentication.
+pub(super) struct NoMac;
+
+impl Mac for NoMac {
+    const NONE: bool = true;
+
+    #[inline]
+    fn tag(&self, _: &[u8], _: Option<[u8; 4]>) -> Tag {
+        [0; 20]
+    }
+}
+
+/// The state of SHA-1 after the padded key, inner and outer.
+pub(super) struct HmacSha1 {
+    pub(super) inner: [u32; 5],
+    pub(super) outer: [u32; 5],
+}
+
+impl HmacSha1 {
+    pub(super) fn new(key: &[u8]) -> Self {
+        let mut block = [0; BLOCK];
+        if key.len() > BLOCK {
+            let mut state = H0;
+            finish(&mut state, key, None, 0);
+            for (to, word) in block.chunks_exact_mut(4).zip(state) {
+                to.copy_from_slice(&word.to_be_bytes());
+            }
+            state.zeroize();
+        } else {
+            for (to, from) in block.iter_mut().zip(key) {
+                *to = *from;
+            }
+        }
+        let mut this = Self { inner: H0, outer: H0 };
+        block.iter_mut().for_each(|octet| *octet ^= 0x36);
+        compress(&mut this.inner, &[block]);
+        block.iter_mut().for_each(|octet| *octet ^= 0x36 ^ 0x5c);
+        compress(&mut this.outer, &[block]);
+        block.zeroize();
+        this
+    }
+}
+
+impl Mac for HmacSha1 {
+    const NONE: bool = false;
+
+    #[inline]
+    fn tag(&self, packet: &[u8], trailer: Option<[u8; 4]>) -> Tag {
+        let mut inner = self.inner;
+        finish(&mut inner, packet, trailer, BLOCK);
+        let mut block = outer_block(&inner);
+        let mut outer = self.outer;
+        compress(&mut outer, &[block]);
+        block.zeroize();
+        octets(&outer)
+    }
+}
+
+impl Drop for HmacSha1 {
+    fn drop(&mut self) {
+        self.inner.zeroize();
+        self.outer.zeroize();
+    }
+}
+
+/// Hashes the rest of a message of which `before` octets are hashed already.
+#[inline]
+fn finish(state: &mut [u32; 5], message: &[u8], trailer: Option<[u8; 4]>, before: usize) {
+    let (blocks, rest) = message.as_chunks::<BLOCK>();
+    compress(state, blocks);
+    let (last, count) = last_blocks(rest, trailer, before + message.len());
+    compress(state, last.get(..count).unwrap_or(&last));
+}
+
+/// The padded end of a message: its octets beyond whole blocks, the trailer, 0x80, zeros, the length in bits. Returns
+/// two blocks and how many of them count.
+#[inline]
+pub(super) fn last_blocks(rest: &[u8], trailer: Option<[u8; 4]>, hashed: usize) -> ([[u8; BLOCK]; 2], usize) {
+    let mut end = [0u8; 2 * BLOCK];
+    let mut at = rest.len().min(BLOCK);
+    if let (Some(to), Some(from)) = (end.get_mut(..at), rest.get(..at)) {
+        to.copy_from_slice(from);
+    }
+    let mut length = hashed;
+    if let Some(trailer) = trailer {
+        if let Some(to) = end.get_mut(at..at + 4) {
+            to.copy_from_slice(&trailer);
+        }
+        at += 4;
+        length += 4;
+    }
+    if let Some(to) = end.get_mut(at) {
+        *to = 0x80;
+    }
+    let count = if at + 9 > BLOCK { 2 } else { 1 };
+    let bits = ((length as u64) << 3).to_be_bytes();
+    if let Some(to) = end.get_mut(count * BLOCK - 8..count * BLOCK) {
+        to.copy_from_slice(&bits);
+    }
+    let (blocks, _) = end.as_chunks::<BLOCK>();
+    let mut last = [[0; BLOCK]; 2];
+    for (to, from) in last.iter_mut().zip(blocks) {
+        *to = *from;
+    }
+    (last, count)
+}
+
+/// The only block of the outer hash behind the key.
+#[inline]
+pub(super) fn outer_block(inner: &[u32; 5]) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    let [.., high, low] = &mut block;
+    // 84 octets are 672 bits.
+    (*high, *low) = (2, 0xa0);
+    for (to, word) in block.chunks_exact_mut(4).zip(inner) {
+        to.copy_from_slice(&word.to_be_bytes());
+    }
+    if let Some(to) = block.get_mut(20) {
+        *to = 0x80;
+    }
+    block
+}
+
+#[inline]
+pub(super) fn octets(state: &[u32; 5]) -> Tag {
+    let mut tag = [0; 20];
+    for (to, word) in tag.chunks_exact_mut(4).zip(state) {
+        to.copy_from_slice(&word.to_be_bytes());
+    }
+    tag
+}
+
+const BLOCK: usize = 64;
+
+const H0: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
+
+#[cfg(test)]
+mod tests {
+    use hmac::{Hmac, KeyInit, Mac as _};
+
+    use super::*;
+
+    #[test]
+    fn agrees_with_another_hmac_at_every_length() {
+        for key_len in [0usize, 1, 20, 63, 64, 65, 94] {
+            let key: Vec<u8> = (0..key_len).map(|i| (i * 7 + 1) as u8).collect();
+            let mac = HmacSha1::new(&key);
+            for len in 0..260usize {
+                let message: Vec<u8> = (0..len).map(|i| (i * 31 + len) as u8).collect();
+                for trailer in [None, Some([1, 2, 3, 4])] {
+                    let mut other = Hmac::<sha1::Sha1>::new_from_slice(&key).unwrap();
+                    other.update(&message);
+                    other.update(trailer.as_ref().map_or(&[], |t| &t[..]));
+                    let expected = other.finalize().into_bytes();
+                    assert_eq!(mac.tag(&message, trailer)[..], expected[..], "key {key_len}, {len} octets");
+                }
+            }
+        }
+    }
+}
