@@ -1,2 +1,64 @@
-//! Benches next to peers.
-fn main() {}
+//! Benches of MIKEYv2 next to its peers: `cargo run --release -p mikey-bench -- handshake|srtp [--json] [--seconds N]`.
+//!
+//! Every case runs all its contestants in turn, in one process, on one core, so that a ratio means something on a busy
+//! machine. `measure` does that, `report` prints; each bench is a module that makes a list of cases.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+mod handshake;
+mod measure;
+mod report;
+mod srtp;
+
+/// Whatever goes wrong ends the run: half a bench is no bench.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+#[derive(Parser)]
+#[command(about = "Measures MIKEYv2 next to its peers, in one run on one core")]
+struct Args {
+    #[command(subcommand)]
+    bench: Bench,
+    /// Print one JSON object per case instead of a table
+    #[arg(long, global = true)]
+    json: bool,
+    /// Time for each case, all its contestants together
+    #[arg(long, global = true, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Run only cases whose name contains this
+    #[arg(long, global = true, value_name = "TEXT", default_value = "")]
+    only: String,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Bench {
+    /// Whole handshakes, both sides, in memory
+    Handshake,
+    /// Protecting and unprotecting packets
+    Srtp,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mikey-bench: error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    let (bench, cases) = match args.bench {
+        Bench::Handshake => ("handshake", handshake::cases()?),
+        Bench::Srtp => ("srtp", srtp::cases()?),
+    };
+    measure::pin_to_one_core()?;
+    for case in cases.into_iter().filter(|case| case.name.contains(&args.only)) {
+        let row = measure::measure(bench, case, Duration::from_secs(args.seconds))?;
+        report::print(&row, args.json)?;
+    }
+    Ok(())
+}

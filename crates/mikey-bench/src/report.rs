@@ -1,0 +1,60 @@
+//! Printing: a table for people, one JSON object a line for machines.
+
+use std::io::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use crate::Result;
+use crate::measure::{Role, Row};
+
+/// Prints the result of one case.
+pub(crate) fn print(row: &Row, as_json: bool) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    if as_json {
+        writeln!(out, "{}", to_json(row))?;
+        return Ok(());
+    }
+    match row.size {
+        0 => writeln!(out, "{}: {}", row.bench, row.case)?,
+        size => writeln!(out, "{}: {}, {size} bytes", row.bench, row.case)?,
+    }
+    let reference = row.time(Role::Limit).or_else(|| row.time(Role::Ours));
+    for (name, role, time) in &row.times {
+        let role = match role {
+            Role::Ours => "ours",
+            Role::Limit => "limit",
+            Role::Peer => "peer",
+        };
+        let ratio = reference.map_or(f64::NAN, |reference| time.median / reference.median);
+        let spread = 100.0 * time.spread;
+        writeln!(out, "  {role:<5}  {name:<44} {:>12}  ±{spread:>4.1} %  x{ratio:.2}", human(time.median))?;
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+/// `ours_ns` and `limit_ns` are null where the case has none.
+fn to_json(row: &Row) -> Value {
+    let peers: Map<String, Value> = row
+        .times
+        .iter()
+        .filter(|(_, role, _)| *role == Role::Peer)
+        .map(|(name, _, time)| ((*name).to_owned(), json!(time.median)))
+        .collect();
+    json!({
+        "bench": row.bench,
+        "case": row.case,
+        "size": row.size,
+        "ours_ns": row.time(Role::Ours).map(|time| time.median),
+        "limit_ns": row.time(Role::Limit).map(|time| time.median),
+        "peers": peers,
+    })
+}
+
+fn human(nanoseconds: f64) -> String {
+    match nanoseconds {
+        ns if ns < 10_000.0 => format!("{ns:.1} ns"),
+        ns if ns < 10_000_000.0 => format!("{:.1} us", ns / 1e3),
+        ns => format!("{:.1} ms", ns / 1e6),
+    }
+}
