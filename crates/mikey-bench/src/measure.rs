@@ -92,16 +92,15 @@ pub(crate) fn measure(bench: &'static str, case: Case<'_>, budget: Duration) -> 
         lanes.push(Lane { contestant, times, samples: Vec::new() });
     }
     let start = now();
-    let mut rounds = 0;
-    while !lanes.is_empty() && (rounds < MIN_ROUNDS || now().saturating_sub(start) < budget) {
-        for lane in &mut lanes {
+    let mut round = 0;
+    while round < MIN_ROUNDS || now().saturating_sub(start) < budget {
+        let turned = round.checked_rem(lanes.len()).unwrap_or(0);
+        let (last, first) = lanes.split_at_mut(turned);
+        for lane in first.iter_mut().chain(last) {
             lane.run()?;
         }
-        lanes.rotate_left(1);
-        rounds += 1;
+        round += 1;
     }
-    let unturn = lanes.len() - rounds % lanes.len().max(1);
-    lanes.rotate_left(unturn % lanes.len().max(1));
     let times =
         lanes.into_iter().map(|lane| (lane.contestant.name, lane.contestant.role, median(lane.samples)));
     Ok(Row { bench, case: case.name, size: case.size, times: times.collect() })
