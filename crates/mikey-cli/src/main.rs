@@ -1,2 +1,32 @@
-//! The mikey tool.
-fn main() {}
+//! `mikey`, the command line tool of MIKEYv2: calls, certificates, keys, and a decoder for MIKEY messages.
+//!
+//! Standard output is data, standard error is for people. Secrets come from files, never from arguments, and leave
+//! only into files that the user names. Exit codes are those of [`error::Exit`].
+
+mod audio;
+mod cli;
+mod cmd;
+mod error;
+mod files;
+mod pcap;
+mod ui;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let ui = ui::Ui::new(cli.json);
+    let done = match cli.command {
+        Command::Ca(args) => cmd::ca::run(&ui, args),
+        Command::Psk(args) => cmd::psk::run(&ui, args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => ui.fail(&error),
+    }
+}

@@ -1,0 +1,4 @@
+//! One module a subcommand.
+
+pub(crate) mod ca;
+pub(crate) mod psk;
