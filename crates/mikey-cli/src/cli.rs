@@ -43,6 +43,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Make a development CA and certificates for sip: names
     Ca(cmd::ca::Args),
+    /// Show any MIKEY message as a readable tree
+    Decode(cmd::decode::Args),
     /// Make a pre-shared key
     Psk(cmd::psk::Args),
 }

@@ -6,6 +6,7 @@
 mod audio;
 mod cli;
 mod cmd;
+mod decode;
 mod error;
 mod files;
 mod pcap;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let ui = ui::Ui::new(cli.json);
     let done = match cli.command {
         Command::Ca(args) => cmd::ca::run(&ui, args),
+        Command::Decode(args) => cmd::decode::run(&ui, &args),
         Command::Psk(args) => cmd::psk::run(&ui, args),
     };
     match done {

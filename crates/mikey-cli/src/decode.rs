@@ -1,0 +1,6 @@
+//! What `mikey decode` reads and shows.
+
+pub(crate) mod input;
+pub(crate) mod message;
+pub(crate) mod payload;
+pub(crate) mod tree;
