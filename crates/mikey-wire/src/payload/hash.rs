@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::error::DecodeErrorKind;
 use crate::payload::{Cx, kemac::is_v1_mac};
 use crate::reader::{Reader, Result};
-use crate::registry::{HashFunc, MacAlg};
+use crate::registry::{HashFunc, MacAlg, PrfFunc};
 use crate::writer;
 
 /// CHASH: the hash of the certificate that was used.
@@ -35,6 +35,19 @@ impl HashFunc {
             Self::SHA_1 => Some(20),
             Self::MD5 => Some(16),
             Self::SHA_256 => Some(32),
+            _ => None,
+        }
+    }
+}
+
+impl PrfFunc {
+    /// Octets of its hash; `None` if the PRF is not known.
+    #[must_use]
+    pub const fn hash_len(self) -> Option<usize> {
+        match self {
+            Self::MIKEY_1 => Some(20),
+            Self::HMAC_SHA_256 => Some(32),
+            Self::HMAC_SHA_384 => Some(48),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use crate::header::GenericCs;
 use crate::message::Message;
 use crate::payload::{Cert, Chash, Id, KeyData, Kv, Pke, Session, Sign, Sp, Ver};
 use crate::reader::Result;
-use crate::registry::{HashFunc, KeyType, PayloadType, PkeCache, SignAlg};
+use crate::registry::{HashFunc, KeyType, PayloadType, PkeCache, PrfFunc, SignAlg};
 use crate::rules::{Fields, need};
 use crate::v2::cce::check_signer_certs;
 use crate::v2::sealed::{Opened, Sealed};
@@ -101,6 +101,11 @@ impl<'a> Cce2Req<'a> {
     pub fn parse(sealed: &Sealed<'a>, opened: &Opened<'a>) -> Result<Self> {
         let fields = sealed.fields(opened, &CCE2_REQ)?;
         check_signer_certs(&fields)?;
+        // CERTi is needed for SIGNi, which is verified before anything is decrypted.
+        if !opened.fits(false) {
+            let error = DecodeError::new(0, "confidentiality", DecodeErrorKind::Unexpected);
+            return Err(error.within(PayloadType::KEMAC));
+        }
         if sealed.after.is_empty() && !fields.certs.is_empty() {
             let error = DecodeError::new(0, "CERT without SIGN", DecodeErrorKind::Unexpected);
             return Err(error.within(PayloadType::CERT));
@@ -133,7 +138,11 @@ impl<'a> Cce2Resp<'a> {
         let fields = Fields::read(CCE2_RESP.rows, &message.items)?;
         let session = need(fields.session, "SESSION")?;
         CCE2_RESP.check_head(&message.header, session)?;
-        let (ver, _) = need(fields.ver, "V")?;
+        let (ver, ver_start) = need(fields.ver, "V")?;
+        if PrfFunc(message.header.prf).hash_len() != Some(ver.data.len()) {
+            let kind = DecodeErrorKind::Value(u32::from(ver.auth_alg.0));
+            return Err(DecodeError::new(ver_start, "Auth alg", kind).within(PayloadType::V));
+        }
         Ok(Self {
             csb_id: message.header.csb_id,
             prf: message.header.prf,

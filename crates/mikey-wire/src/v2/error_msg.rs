@@ -83,8 +83,12 @@ impl ProtectedError {
     /// Reads what a protected ERROR says.
     ///
     /// # Errors
-    /// [`DecodeError`] if it holds anything but one ERR.
+    /// [`DecodeError`] if it holds anything but one ERR, which is always inside KEMAC.
     pub fn parse(sealed: &Sealed<'_>, opened: &Opened<'_>) -> Result<Self> {
+        if !opened.confidential {
+            let error = DecodeError::new(0, "confidentiality", DecodeErrorKind::Unexpected);
+            return Err(error.within(PayloadType::ERR));
+        }
         let fields = sealed.fields(opened, &ERROR_SEALED)?;
         Ok(Self { error: need(fields.error, "ERR")? })
     }

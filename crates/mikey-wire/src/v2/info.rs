@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use crate::payload::{Group, KeyData, ResumeTicket, Sender};
 use crate::reader::Result;
 use crate::registry::DataType;
-use crate::rules::{Notify, need};
+use crate::rules::Notify;
 use crate::v2::group::check_group_keys;
 use crate::v2::sealed::{Opened, Sealed};
-use crate::v2::table::{INFO_REQ, INFO_RESP};
+use crate::v2::table::{INFO_REQ, INFO_RESP, need_hash};
 
 /// INFO_REQ or INFO_RESP. An empty request is a liveness check.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl<'a> Info<'a> {
         let response = sealed.header.data_type == DataType::INFO_RESP;
         let fields = sealed.fields(opened, if response { &INFO_RESP } else { &INFO_REQ })?;
         check_group_keys(&fields.key_data, fields.group.as_ref())?;
-        let hash = if response { Some(need(fields.hash, "HASH")?) } else { None };
+        let hash = if response { Some(need_hash(fields.hash, sealed.header.prf)?) } else { None };
         Ok(Self {
             hash,
             notifies: fields.notifies,

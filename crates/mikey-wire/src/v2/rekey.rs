@@ -7,7 +7,7 @@ use crate::payload::{Dh, Sp};
 use crate::reader::Result;
 use crate::rules::need;
 use crate::v2::sealed::{Opened, Sealed};
-use crate::v2::table::{REKEY_REQ, REKEY_RESP, check_policies};
+use crate::v2::table::{REKEY_REQ, REKEY_RESP, check_policies, need_hash};
 
 /// REKEY_REQ.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl<'a> RekeyResp<'a> {
         check_policies(&fields.policies, &streams, false)?;
         Ok(Self {
             rand: need(fields.rand, "RAND")?,
-            hash: need(fields.hash, "HASH")?,
+            hash: need_hash(fields.hash, sealed.header.prf)?,
             policies: fields.policies,
             dh: fields.dh,
             streams,

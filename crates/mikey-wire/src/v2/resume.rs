@@ -15,7 +15,7 @@ use crate::reader::Result;
 use crate::rules::{Fields, need};
 use crate::v2::sealed::{KEMAC_HEAD, inner_items, without_cookie};
 use crate::v2::table::{
-    RESUME_REQ, RESUME_REQ_INNER, RESUME_RESP, RESUME_RESP_INNER, check_policies, check_version,
+    RESUME_REQ, RESUME_REQ_INNER, RESUME_RESP, RESUME_RESP_INNER, check_policies, check_version, need_hash,
 };
 
 /// RESUME_REQ.
@@ -203,7 +203,7 @@ impl<'a> ResumeResp<'a> {
         let fields = Fields::read(RESUME_RESP_INNER, &items)?;
         check_policies(&fields.policies, &self.streams, false)?;
         Ok(ResumeRespInner {
-            hash: need(fields.hash, "HASH")?,
+            hash: need_hash(fields.hash, self.prf)?,
             policies: fields.policies,
             ticket: fields.ticket,
         })

@@ -235,7 +235,7 @@ impl<'a> Opened<'a> {
 
     /// Whether the message is built as `confidential` (M-SP type 7) demands: with it nothing stands in
     /// clear between T and KEMAC, without it nothing but key data is inside. A message that has neither fits
-    /// both, and so does ERROR, which is always inside.
+    /// both. CCE2_REQ always has the form without, ERROR the form with.
     #[must_use]
     pub fn fits(&self, confidential: bool) -> bool {
         if confidential { self.confidential } else { self.keys_only }

@@ -10,7 +10,7 @@ use crate::limits::{
 use crate::payload::{Session, Sp};
 use crate::reader::Result;
 use crate::registry::{DataType, ExtType, PayloadType, PrfFunc, ProtType};
-use crate::rules::{Rule, What};
+use crate::rules::{Rule, What, need};
 
 /// What HDR's CS map may hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -315,6 +315,17 @@ fn check_block(block: &GenericCs<'_>, streams: Streams) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// HASH is there and as long as the PRF's hash.
+pub(super) fn need_hash<'a>(hash: Option<&'a [u8]>, prf: u8) -> Result<&'a [u8]> {
+    let hash = need(hash, "HASH")?;
+    if PrfFunc(prf).hash_len() == Some(hash.len()) {
+        Ok(hash)
+    } else {
+        let error = DecodeError::new(0, "HASH", DecodeErrorKind::Length(hash.len()));
+        Err(error.within(PayloadType::EXT))
+    }
 }
 
 /// Checks that policies have distinct numbers and known protocols, and that the CS map names no other.
