@@ -25,6 +25,11 @@ impl GroupId {
 }
 
 /// One group.
+///
+/// Private values of Diffie-Hellman are the octets that the given source delivers, in one draw: 32 for X25519 and P-256
+/// and for MODP-2048 (an exponent of 256 bits), 48 for P-384, 40 for MODP-3072 (320 bits); big endian where RFC 7748 does
+/// not say otherwise. A value out of range is drawn again, a few times at most. So a seeded source makes exchanges
+/// repeatable and known answers can be checked. A KEM may draw from a source of its own.
 pub trait KxGroup: Send + Sync {
     /// Its number.
     fn id(&self) -> GroupId;

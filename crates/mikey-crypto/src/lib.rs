@@ -10,6 +10,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod hash;
 mod kx;
 mod prf;
