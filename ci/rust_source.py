@@ -90,6 +90,6 @@ def line_of(text, offset):
 
 
 def is_test_file(name):
-    """Integration tests, and unit tests kept in a file of their own."""
+    """Integration tests, unit tests kept in a file of their own, and the known answers that every provider is run against."""
     parts = name.split("/")
-    return "tests" in parts[:-1] or "benches" in parts[:-1] or parts[-1] == "tests.rs" or parts[-1].endswith("_tests.rs")
+    return not {"tests", "benches", "conformance"}.isdisjoint(parts[:-1]) or parts[-1] == "tests.rs" or parts[-1].endswith("_tests.rs")

@@ -22,7 +22,7 @@ NAMED = re.compile(
 )
 DERIVES = {"Debug", "Clone", "Copy", "PartialEq", "PartialOrd", "Hash", "Serialize"}
 BY_HAND = {"Clone", "Copy", "PartialEq", "Display", "Serialize"}
-TYPE = re.compile(r"(?P<attributes>(?:#\[[^\]]*\]\s*)*)(?:pub(?:\([^)]*\))?\s+)?(?:struct|enum)\s+(?P<name>\w+)")
+TYPE = re.compile(r"(?P<attributes>(?:#\[[^\]]*\]\s*)*)(?:pub(?:\([^)]*\))?\s+)?(?P<kind>struct|enum)\s+(?P<name>\w+)")
 # Borrowed, shared and phantom mentions do not own the secret.
 NOT_OWNED = re.compile(r"&(?:'\w+\s+)?(?:mut\s+)?[\w:]+|\bArc<[^;{}]*?>|\bPhantomData<[^>]*>|\bfn\([^)]*\)")
 
@@ -35,9 +35,21 @@ def types(files):
     for name in files:
         code = without_tests(code_only(read(name)))
         for match in TYPE.finditer(code):
-            body = code[match.end():block_end(code, match.end())]
+            body = owned(match["kind"], code[match.end():block_end(code, match.end())])
             derived = set(re.findall(r"\w+", " ".join(re.findall(r"derive\(([^)]*)\)", match["attributes"]))))
             yield name, line_of(code, match.start("name")), match["name"], derived, NOT_OWNED.sub(" ", body)
+
+
+def owned(kind, body):
+    """The types in a body: of an enum without the names of its variants, so that those do not count as types."""
+    if kind == "struct":
+        return body
+    depth, out = 0, []
+    for c in body:
+        depth -= c in "})]"
+        out.append(c if depth > 1 or c == "\n" else " ")
+        depth += c in "{(["
+    return "".join(out)
 
 
 def tainted(declared):
@@ -50,7 +62,7 @@ def tainted(declared):
             key = (crate_of(name), type_name)
             if key in found or type_name in ROOTS:
                 continue
-            words = set(re.findall(r"\w+", body))
+            words = set(re.findall(r"\w+", re.sub(r"\b\w+\s*:(?!:)", " ", body)))
             holds = sorted(words & ROOTS) or sorted(w for w in words if (key[0], w) in found and w != type_name)
             named = NAMED.search(body)
             if holds or named:
