@@ -57,7 +57,7 @@ OWN_LINTS = {"mikey-ffi"}
 def main():
     metadata = json.loads(subprocess.run(
         ["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
+        cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True,
     ).stdout)
     packages = {p["name"]: p for p in metadata["packages"]}
     wrong = []
