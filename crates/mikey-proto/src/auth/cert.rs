@@ -1,0 +1,146 @@
+//! Certificates of peers: the chain to an anchor, then the name, then the use of the key (docs/spec.md, "Certificates").
+//!
+//! Nothing of a certificate is believed before its chain has verified, and no name of it before AUTH has.
+
+use core::time::Duration;
+
+use mikey_crypto::{CryptoProvider, MethodId};
+use mikey_wire::IdType;
+use rustls_pki_types::{CertificateDer, UnixTime};
+use webpki::{
+    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter, RevocationOptionsBuilder,
+};
+use x509_parser::extensions::GeneralName;
+use x509_parser::oid_registry::Oid;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::credential::Trust;
+use crate::error::CertificateFault;
+use crate::limits::MAX_CHAIN;
+use crate::name::Name;
+
+/// Verifies a chain, end entity first, at `now`, and that it belongs to `name` and to a key that `method` can use.
+pub(crate) fn verify(
+    provider: &CryptoProvider,
+    trust: &Trust,
+    chain: &[&[u8]],
+    now: Option<Duration>,
+    name: &Name,
+    method: MethodId,
+) -> Result<(), CertificateFault> {
+    let [first, issuers @ ..] = chain else { return Err(CertificateFault::Missing) };
+    if chain.len() > MAX_CHAIN {
+        return Err(CertificateFault::Malformed);
+    }
+    let der = CertificateDer::from(*first);
+    let leaf = EndEntityCert::try_from(&der).map_err(fault)?;
+    let issuers: Vec<_> = issuers.iter().map(|c| CertificateDer::from(*c)).collect();
+    // Without a wall clock no certificate can be judged: refuse rather than guess.
+    let now = UnixTime::since_unix_epoch(now.ok_or(CertificateFault::NotYetValid)?);
+    let crls: Vec<_> = trust.crls.iter().collect();
+    let revocation = if crls.is_empty() {
+        None
+    } else {
+        let options = RevocationOptionsBuilder::new(&crls).map_err(|_| CertificateFault::Malformed)?;
+        Some(options.with_expiration_policy(webpki::ExpirationPolicy::Enforce).build())
+    };
+    let algorithms = provider.certificate_algorithms;
+    leaf.verify_for_usage(algorithms, &trust.anchors, &issuers, now, CallUsage, revocation, None)
+        .map_err(fault)?;
+    check_name(first, name)?;
+    check_key(first, method)
+}
+
+/// The DER SubjectPublicKeyInfo of a certificate.
+pub(crate) fn public_key(certificate: &[u8]) -> Result<&[u8], CertificateFault> {
+    Ok(parse(certificate)?.tbs_certificate.subject_pki.raw)
+}
+
+/// Checks that a subject alternative name is `name`. The common name is never looked at.
+pub(crate) fn check_name(certificate: &[u8], name: &Name) -> Result<(), CertificateFault> {
+    let certificate = parse(certificate)?;
+    let names = certificate.subject_alternative_name().map_err(|_| CertificateFault::Malformed)?;
+    let names = names.map_or(&[][..], |extension| &extension.value.general_names);
+    names.iter().any(|san| is_name(san, name)).then_some(()).ok_or(CertificateFault::Name)
+}
+
+fn is_name(san: &GeneralName<'_>, name: &Name) -> bool {
+    let same = |text: &str| Name::parse(text).is_ok_and(|san| san == *name);
+    match (IdType(name.id_type()), san) {
+        (IdType::URI, GeneralName::URI(uri)) => same(uri),
+        // RFC 5922 section 7.1: a domain certificate speaks for sip:domain, and never for a user in it.
+        (IdType::URI, GeneralName::DNSName(host)) => !host.starts_with("*.") && same(&format!("sip:{host}")),
+        (IdType::NAI, GeneralName::RFC822Name(address)) => same(address),
+        _ => false,
+    }
+}
+
+/// The key of the end entity must be able to do what is negotiated, and be allowed to sign.
+fn check_key(certificate: &[u8], method: MethodId) -> Result<(), CertificateFault> {
+    let certificate = parse(certificate)?;
+    let usage = certificate.key_usage().map_err(|_| CertificateFault::Malformed)?;
+    if usage.is_some_and(|usage| !usage.value.digital_signature()) {
+        return Err(CertificateFault::Usage);
+    }
+    let algorithm = &certificate.tbs_certificate.subject_pki.algorithm;
+    let curve = || algorithm.parameters.as_ref().and_then(|p| Oid::try_from(p.clone()).ok());
+    let fits = match method {
+        MethodId::ED25519 => algorithm.algorithm == ED25519,
+        MethodId::ECDSA_P256_SHA256 => algorithm.algorithm == EC && curve() == Some(P256),
+        MethodId::ECDSA_P384_SHA384 => algorithm.algorithm == EC && curve() == Some(P384),
+        MethodId::RSA_PSS_SHA256 => algorithm.algorithm == RSA,
+        _ => false,
+    };
+    fits.then_some(()).ok_or(CertificateFault::KeyKind)
+}
+
+const ED25519: Oid<'static> = x509_parser::der_parser::oid!(1.3.101.112);
+const EC: Oid<'static> = x509_parser::der_parser::oid!(1.2.840.10045.2.1);
+const P256: Oid<'static> = x509_parser::der_parser::oid!(1.2.840.10045.3.1.7);
+const P384: Oid<'static> = x509_parser::der_parser::oid!(1.3.132.0.34);
+const RSA: Oid<'static> = x509_parser::der_parser::oid!(1.2.840.113549.1.1.1);
+
+fn parse(certificate: &[u8]) -> Result<X509Certificate<'_>, CertificateFault> {
+    match X509Certificate::from_der(certificate) {
+        Ok((rest, certificate)) if rest.is_empty() => Ok(certificate),
+        _ => Err(CertificateFault::Malformed),
+    }
+}
+
+/// An extended key usage that is present must allow one of: any use, TLS client or server (certificates that SIP devices
+/// have), or a SIP domain (RFC 5924).
+struct CallUsage;
+
+const USES: [KeyPurposeId<'static>; 4] = [
+    KeyPurposeId::new(&[0x55, 0x1D, 0x25, 0x00]),
+    KeyPurposeId::new(&[0x2B, 6, 1, 5, 5, 7, 3, 1]),
+    KeyPurposeId::new(&[0x2B, 6, 1, 5, 5, 7, 3, 2]),
+    KeyPurposeId::new(&[0x2B, 6, 1, 5, 5, 7, 3, 20]),
+];
+
+impl ExtendedKeyUsageValidator for CallUsage {
+    fn validate(&self, present: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        let mut none = true;
+        for id in present {
+            none = false;
+            if USES.contains(&id?) {
+                return Ok(());
+            }
+        }
+        if none { Ok(()) } else { Err(webpki::Error::EmptyEkuExtension) }
+    }
+}
+
+fn fault(e: webpki::Error) -> CertificateFault {
+    use webpki::Error as E;
+    match e {
+        E::CertExpired { .. } => CertificateFault::Expired,
+        E::CertNotValidYet { .. } => CertificateFault::NotYetValid,
+        E::CertRevoked => CertificateFault::Revoked,
+        E::EmptyEkuExtension | E::EndEntityUsedAsCa | E::CaUsedAsEndEntity => CertificateFault::Usage,
+        E::UnknownIssuer | E::InvalidSignatureForPublicKey | E::UnknownRevocationStatus => {
+            CertificateFault::UnknownIssuer
+        }
+        _ => CertificateFault::Malformed,
+    }
+}

@@ -1,0 +1,182 @@
+//! Configuration of an endpoint and of a call.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use mikey_crypto::CryptoProvider;
+use mikey_crypto::srtp::SrtpPolicy;
+
+use crate::auth::Peer;
+use crate::credential::{Identity, PskStore, PskTable, Trust};
+use crate::error::{ApiMisuse, Mismatch};
+use crate::limits::{DEFAULT_PATH, MIN_PATH, REQUEST_LIFETIME};
+use crate::name::Name;
+use crate::policy::Policy;
+use crate::streams::{OfferedStream, Side, Stream, StreamAnswer};
+
+/// Everything that an endpoint needs to know. Made by [`EndpointConfig::new`]; the fields are then set as needed.
+#[non_exhaustive]
+pub struct EndpointConfig {
+    /// Algorithms and randomness.
+    pub provider: CryptoProvider,
+    /// What is negotiated.
+    pub policy: Policy,
+    /// Our names. The first one answers an INIT_REQ that asks for nobody, and calls unless another one is named.
+    pub identities: Vec<Identity>,
+    /// Whose certificates are accepted.
+    pub trust: Trust,
+    /// Pre-shared keys.
+    pub psks: Arc<dyn PskStore>,
+    /// Decides on the streams that an authenticated peer offers.
+    pub answer: Arc<dyn AnswerStreams>,
+    /// Unix time at [`crate::Time::ZERO`]. Without it no certificate can be verified.
+    pub unix_time_at_zero: Option<Duration>,
+    /// Octets of UDP payload above which protected messages are fragmented.
+    pub path: usize,
+    /// How long a request is sent again before it is given up.
+    pub request_lifetime: Duration,
+    /// Half-open sessions that a responder keeps. Beyond it, the oldest one goes.
+    pub max_half_open: usize,
+    /// Half-open sessions from which on a cookie is asked for.
+    pub cookie_threshold: usize,
+    /// Half-open sessions of one source address (an IPv4 address or an IPv6 /64).
+    pub max_half_open_per_address: usize,
+}
+
+impl EndpointConfig {
+    /// An endpoint for `identity`, with default policy and limits, that trusts nobody yet.
+    #[must_use]
+    pub fn new(provider: CryptoProvider, identity: Identity) -> Self {
+        Self {
+            provider,
+            policy: Policy::default(),
+            identities: vec![identity],
+            trust: Trust::none(),
+            psks: Arc::new(PskTable::new()),
+            answer: Arc::new(AcceptStreams::default()),
+            unix_time_at_zero: None,
+            path: DEFAULT_PATH,
+            request_lifetime: REQUEST_LIFETIME,
+            max_half_open: 65_536,
+            cookie_threshold: 1024,
+            max_half_open_per_address: 256,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ApiMisuse> {
+        self.provider.check()?;
+        self.policy.check(&self.provider)?;
+        if self.identities.is_empty() {
+            return Err(ApiMisuse::NoCredential);
+        }
+        if !(MIN_PATH..=65_507).contains(&self.path) {
+            return Err(ApiMisuse::Bounds("the path setting"));
+        }
+        if self.max_half_open == 0 || self.max_half_open_per_address == 0 {
+            return Err(ApiMisuse::Bounds("the number of half-open sessions"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn identity(&self, name: &Name) -> Option<&Identity> {
+        self.identities.iter().find(|i| i.name() == name)
+    }
+}
+
+/// A call to be made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Call {
+    /// Which of our names calls; the endpoint's first one if `None`.
+    pub from: Option<Name>,
+    /// Whom we want. It SHOULD be named: without it whoever answers and can authenticate itself is the peer.
+    pub to: Option<Name>,
+    /// Whether another name than [`Self::to`] may answer. The true one is always reported.
+    pub retarget: Retarget,
+    /// What becomes of further answers once one peer has been authenticated.
+    pub branches: Branches,
+    /// The streams that need keys.
+    pub streams: Vec<Stream>,
+    /// Whether SRTP packets carry an MKI of four octets.
+    pub mki: bool,
+}
+
+impl Call {
+    /// A call to `to` for the given streams, with an MKI.
+    #[must_use]
+    pub fn new(to: Name, streams: Vec<Stream>) -> Self {
+        Self {
+            from: None,
+            to: Some(to),
+            retarget: Retarget::Refuse,
+            branches: Branches::First,
+            streams,
+            mki: true,
+        }
+    }
+
+    /// A call with one stream in each direction.
+    #[must_use]
+    pub fn both_ways(to: Name, policy: SrtpPolicy) -> Self {
+        Self::new(to, vec![Stream::new(Side::Local, policy), Stream::new(Side::Remote, policy)])
+    }
+}
+
+/// What to do when another name answers than the one that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retarget {
+    /// It is no answer.
+    Refuse,
+    /// It may be authenticated; the application sees who it is.
+    Report,
+}
+
+/// What to do with further branches once one peer has been authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Branches {
+    /// The first one to be authenticated is the call; the others end.
+    First,
+    /// Every one becomes a session of its own until the application settles the call.
+    Keep,
+}
+
+/// Decides, on the responder's side, on the streams that an authenticated peer offers.
+pub trait AnswerStreams: Send + Sync {
+    /// One answer for each offered stream, in their order.
+    ///
+    /// # Errors
+    /// [`Mismatch`] refuses the call; the peer learns only that it was refused.
+    fn answer(&self, peer: &Peer, offered: &[OfferedStream]) -> Result<Vec<StreamAnswer>, Mismatch>;
+}
+
+/// Accepts every stream, with the first offered policy that is in a list, and binds its own SSRCs late.
+#[derive(Clone, Debug)]
+pub struct AcceptStreams {
+    /// The policies that would do, in our order.
+    pub policies: Vec<SrtpPolicy>,
+}
+
+impl Default for AcceptStreams {
+    fn default() -> Self {
+        Self {
+            policies: vec![
+                SrtpPolicy::AEAD_AES_256_GCM,
+                SrtpPolicy::AEAD_AES_128_GCM,
+                SrtpPolicy::AES_CM_256_HMAC_SHA1_80,
+                SrtpPolicy::AES_CM_128_HMAC_SHA1_80,
+                SrtpPolicy::AES_CM_128_HMAC_SHA1_32,
+            ],
+        }
+    }
+}
+
+impl AnswerStreams for AcceptStreams {
+    fn answer(&self, _: &Peer, offered: &[OfferedStream]) -> Result<Vec<StreamAnswer>, Mismatch> {
+        let choose = |stream: &OfferedStream| {
+            let policy =
+                self.policies.iter().find(|p| stream.policies.contains(p)).ok_or(Mismatch::SrtpPolicy)?;
+            Ok(StreamAnswer { policy: *policy, ssrc: None, index: None })
+        };
+        offered.iter().map(choose).collect()
+    }
+}

@@ -1,0 +1,188 @@
+//! Who we are and whom we trust: certified keys, pre-shared keys, trust anchors.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use mikey_crypto::{CryptoProvider, MethodId, SecretBytes, Signer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor};
+use webpki::{CertRevocationList, OwnedCertRevocationList, anchor_from_trusted_cert};
+
+use crate::auth::cert;
+use crate::error::ApiMisuse;
+use crate::limits::{MAX_CHAIN, MIN_PSK};
+use crate::name::Name;
+
+/// One of our own names, with the certificate for it if there is one.
+#[derive(Clone)]
+pub struct Identity {
+    name: Name,
+    certified: Option<Arc<CertifiedKey>>,
+}
+
+impl Identity {
+    /// A name without a certificate: it authenticates by PSK or SAS.
+    #[must_use]
+    pub fn new(name: Name) -> Self {
+        Self { name, certified: None }
+    }
+
+    /// A name with a certificate that holds it.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::CertificateName`] if no subject alternative name of the certificate is this name.
+    pub fn with_certificate(name: Name, key: CertifiedKey) -> Result<Self, ApiMisuse> {
+        let leaf = key.end_entity();
+        cert::check_name(leaf, &name).map_err(|_| ApiMisuse::CertificateName)?;
+        Ok(Self { name, certified: Some(Arc::new(key)) })
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    pub(crate) fn certified(&self) -> Option<&Arc<CertifiedKey>> {
+        self.certified.as_ref()
+    }
+}
+
+/// A certificate chain and the private key of its end entity.
+pub struct CertifiedKey {
+    chain: Vec<Vec<u8>>,
+    signer: Box<dyn Signer>,
+}
+
+impl CertifiedKey {
+    /// Loads a chain of DER certificates, end entity first, and its PKCS #8 private key.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Certificate`], [`ApiMisuse::Key`], or [`ApiMisuse::KeyMismatch`] if the key is not the certificate's.
+    pub fn load(provider: &CryptoProvider, chain: Vec<Vec<u8>>, pkcs8: &[u8]) -> Result<Self, ApiMisuse> {
+        let first = chain.first().filter(|_| chain.len() <= MAX_CHAIN).ok_or(ApiMisuse::Certificate)?;
+        let spki = cert::public_key(first).map_err(|_| ApiMisuse::Certificate)?;
+        let signer = (provider.load_signer)(pkcs8)?;
+        if signer.public_key() != spki {
+            return Err(ApiMisuse::KeyMismatch);
+        }
+        Ok(Self { chain, signer })
+    }
+
+    /// The DER certificates, end entity first.
+    #[must_use]
+    pub fn chain(&self) -> &[Vec<u8>] {
+        &self.chain
+    }
+
+    pub(crate) fn end_entity(&self) -> &[u8] {
+        self.chain.first().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn method(&self) -> MethodId {
+        self.signer.method()
+    }
+
+    pub(crate) fn signer(&self) -> &dyn Signer {
+        &*self.signer
+    }
+}
+
+/// The anchors that certificates of peers must lead to, and what has been revoked.
+#[derive(Default)]
+pub struct Trust {
+    pub(crate) anchors: Vec<TrustAnchor<'static>>,
+    pub(crate) crls: Vec<CertRevocationList<'static>>,
+}
+
+impl Trust {
+    /// No anchors: no certificate is accepted.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Adds a DER certificate as an anchor.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Certificate`] if it cannot be one.
+    pub fn add_anchor(&mut self, der: &[u8]) -> Result<(), ApiMisuse> {
+        let der = CertificateDer::from(der);
+        let anchor = anchor_from_trusted_cert(&der).map_err(|_| ApiMisuse::Certificate)?;
+        self.anchors.push(anchor.to_owned());
+        Ok(())
+    }
+
+    /// Adds a DER certificate revocation list. From the first one on, every certificate of a chain must be covered by one.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Certificate`] if it is malformed.
+    pub fn add_crl(&mut self, der: &[u8]) -> Result<(), ApiMisuse> {
+        let der = CertificateRevocationListDer::from(der);
+        let crl = OwnedCertRevocationList::from_der(&der).map_err(|_| ApiMisuse::Certificate)?;
+        self.crls.push(CertRevocationList::Owned(crl));
+        Ok(())
+    }
+
+    /// Whether no certificate can be accepted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.anchors.is_empty()
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Trust({} anchors, {} CRLs)", self.anchors.len(), self.crls.len())
+    }
+}
+
+/// Where pre-shared keys are. A key belongs to one pair of names.
+pub trait PskStore: Send + Sync {
+    /// The key that `initiator` and `responder` share, as they stand in INIT.
+    ///
+    /// It is asked for in the middle of a handshake: it answers at once, and takes as long for a name that it does not know.
+    fn psk(&self, initiator: &Name, responder: &Name) -> Option<SecretBytes>;
+
+    /// Whether there is none at all, so that the method is not even negotiated. It must not depend on who asks.
+    fn is_empty(&self) -> bool;
+}
+
+/// Pre-shared keys in memory.
+#[derive(Default)]
+pub struct PskTable(HashMap<(Name, Name), SecretBytes>);
+
+impl PskTable {
+    /// No keys.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the key of two names, whoever of them calls.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::ShortPsk`] for fewer than 16 octets: a PSK is random key material, never a password.
+    pub fn insert(&mut self, a: Name, b: Name, key: SecretBytes) -> Result<(), ApiMisuse> {
+        if key.len() < MIN_PSK {
+            return Err(ApiMisuse::ShortPsk);
+        }
+        self.0.insert(pair(a, b), key);
+        Ok(())
+    }
+}
+
+impl PskStore for PskTable {
+    fn psk(&self, initiator: &Name, responder: &Name) -> Option<SecretBytes> {
+        let key = self.0.get(&pair(initiator.clone(), responder.clone()))?;
+        Some(SecretBytes::copy_from(key.expose()))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn pair(a: Name, b: Name) -> (Name, Name) {
+    if a <= b { (a, b) } else { (b, a) }
+}

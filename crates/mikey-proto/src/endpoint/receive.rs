@@ -1,0 +1,218 @@
+//! What comes from the network, routed from cheap to dear (docs/spec.md, "Receiving").
+//!
+//! For INIT_REQ: size, form, repeat, cookie, names, policy, then DH. For everything else: SPIs, header, number, KEMAC, and
+//! only then what is inside.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use mikey_crypto::Digest;
+use mikey_wire::v2::{InitReq, Peek, peek};
+use mikey_wire::{DataType, ErrorNo};
+
+use super::{Endpoint, Key};
+use crate::auth::Peer;
+use crate::error::{DropReason, Fault};
+use crate::event::{CallId, Event, SessionId};
+use crate::keys::Role;
+use crate::limits::{AMPLIFICATION, HALF_OPEN_MARGIN, MAX_DATAGRAM, MAX_INIT};
+use crate::session::established::{Established, Origin};
+use crate::session::exchange::Inbound;
+use crate::session::initiator::Outcome;
+use crate::session::responder::{HalfOpen, Reception, unprotected_error};
+use crate::session::{Cx, resend};
+use crate::streams::{self, SrtpKeys};
+use crate::time::Time;
+
+impl Endpoint {
+    /// Takes a datagram that came from `from`. It has an effect, or it is counted in [`Self::metrics`].
+    pub fn handle_datagram(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
+        self.now = now;
+        self.out.metrics.received(datagram.len());
+        if let Err(why) = self.route(from, datagram) {
+            self.out.dropped(why);
+        }
+    }
+
+    fn route(&mut self, from: SocketAddr, raw: &[u8]) -> Result<(), DropReason> {
+        if raw.len() > MAX_DATAGRAM {
+            return Err(DropReason::TooLong);
+        }
+        let peek = peek(raw).map_err(|_| DropReason::Malformed)?;
+        match peek.data_type {
+            DataType::INIT_REQ => self.init_req(from, raw),
+            DataType::INIT_RESP => self.init_resp(from, &peek, raw),
+            DataType::ERROR if peek.session.spi_r == 0 => self.unprotected(&peek, raw),
+            DataType::CCE_REQ => self.cce_req(from, &peek, raw),
+            DataType::CCE_RESP => self.cce_resp(&peek, raw),
+            DataType::ERROR if !self.sessions.contains_key(&peek.session) => self.cce_resp(&peek, raw),
+            DataType::INFO_REQ | DataType::INFO_RESP | DataType::ERROR => self.established(from, &peek, raw),
+            _ => Err(DropReason::Unsupported),
+        }
+    }
+
+    fn init_req(&mut self, from: SocketAddr, raw: &[u8]) -> Result<(), DropReason> {
+        if raw.len() > MAX_INIT {
+            return Err(DropReason::TooLong);
+        }
+        let request = InitReq::decode(raw).map_err(|_| DropReason::Malformed)?;
+        let config = Arc::clone(&self.config);
+        let sha256 = config.provider.sha256;
+        let m1 = request.without_cookie();
+        let first = sha256.digest(&[&m1]);
+        let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
+        if let Some(half_open) = self.half_open.find_first(&first) {
+            let stored = std::slice::from_ref(&half_open.init_resp);
+            resend(&mut cx, from, half_open.remote, raw.len(), stored);
+            return Err(DropReason::Repeat);
+        }
+        if self.half_open.len() >= config.cookie_threshold
+            || self.half_open.from_address(from) >= config.max_half_open_per_address
+        {
+            let shown = request.cookie.unwrap_or_default();
+            let good = self.cookies.check(&config.provider, self.now, from, &first, shown).unwrap_or(false);
+            if !good {
+                return self.ask_for_cookie(from, &request, &first, raw.len());
+            }
+            if self.half_open.from_address(from) >= config.max_half_open_per_address {
+                return Err(DropReason::Full);
+            }
+        }
+        let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
+        match HalfOpen::open(&mut cx, from, &request, &m1)? {
+            Reception::Opened(half_open) => {
+                if half_open.init_resp.len() > raw.len().saturating_mul(AMPLIFICATION) {
+                    return Err(DropReason::TooLong);
+                }
+                if self.half_open.len() >= config.max_half_open && self.half_open.evict_oldest() {
+                    self.out.metrics.half_open_evicted += 1;
+                }
+                self.out.send(from, std::slice::from_ref(&half_open.init_resp));
+                let expires = self.now + config.request_lifetime + HALF_OPEN_MARGIN;
+                self.half_open.insert(expires, first, half_open);
+                Ok(())
+            }
+            Reception::Refused(number, lists) => {
+                let lists = lists.as_ref();
+                if let Ok(error) =
+                    unprotected_error(request.csb_id, request.spi_i, number, None, lists, raw.len())
+                {
+                    self.out.send(from, &[error]);
+                }
+                Err(DropReason::NoCommonGround)
+            }
+        }
+    }
+
+    fn ask_for_cookie(
+        &mut self,
+        from: SocketAddr,
+        request: &InitReq<'_>,
+        first: &Digest,
+        octets: usize,
+    ) -> Result<(), DropReason> {
+        let provider = &self.config.provider;
+        let cookie = self.cookies.make(provider, self.now, from, first).map_err(|_| DropReason::Full)?;
+        let number = ErrorNo::COOKIE_REQUIRED;
+        if let Ok(error) =
+            unprotected_error(request.csb_id, request.spi_i, number, Some(&cookie), None, octets)
+        {
+            self.out.metrics.cookies_sent += 1;
+            self.out.send(from, &[error]);
+        }
+        Err(DropReason::CookieNeeded)
+    }
+
+    fn init_resp(&mut self, from: SocketAddr, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {
+        let spi_i = peek.session.spi_i;
+        let attempt = self.attempts.get_mut(&spi_i).ok_or(DropReason::UnknownSession)?;
+        let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
+        let result = attempt.handle_answer(&mut cx, from, peek, raw);
+        self.reschedule(Key::Attempt(spi_i));
+        match result {
+            Err(Fault::Discard(why)) => Err(why),
+            _ => Ok(()),
+        }
+    }
+
+    fn unprotected(&mut self, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {
+        let spi_i = peek.session.spi_i;
+        let attempt = self.attempts.get_mut(&spi_i).ok_or(DropReason::UnknownSession)?;
+        let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
+        let result = attempt.handle_error(&mut cx, raw);
+        self.reschedule(Key::Attempt(spi_i));
+        result
+    }
+
+    fn cce_req(&mut self, from: SocketAddr, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {
+        if self.sessions.contains_key(&peek.session) {
+            return self.established(from, peek, raw);
+        }
+        let half_open = self.half_open.get_mut(&peek.session).ok_or(DropReason::UnknownSession)?;
+        let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
+        let Some((peer, agreed, th4)) = half_open.handle(&mut cx, from, peek, raw)? else { return Ok(()) };
+        let half_open = self.half_open.remove(&peek.session).ok_or(DropReason::UnknownSession)?;
+        let accepted = half_open.into_accepted(peer, agreed, th4);
+        let origin = Origin {
+            id: SessionId(self.fresh_id()),
+            role: Role::Responder,
+            header: accepted.header,
+            choice: accepted.choice,
+            remote: accepted.remote,
+        };
+        let keys = streams::keys(Role::Responder, 0, &accepted.agreed, &accepted.keys.tgk());
+        self.announce(&origin, None, accepted.peer, keys);
+        let established = Established::new(self.now, origin, accepted.keys, accepted.inbound);
+        self.add_session(peek.session, established);
+        Ok(())
+    }
+
+    fn cce_resp(&mut self, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {
+        let spi_i = peek.session.spi_i;
+        let attempt = self.attempts.get_mut(&spi_i).ok_or(DropReason::UnknownSession)?;
+        let call = attempt.id;
+        let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
+        let outcome = attempt.handle_protected(&mut cx, peek, raw);
+        self.reschedule(Key::Attempt(spi_i));
+        let Outcome::Established { verified, last } = outcome? else { return Ok(()) };
+        let origin = Origin {
+            id: SessionId(self.fresh_id()),
+            role: Role::Initiator,
+            header: verified.header,
+            choice: verified.choice,
+            remote: verified.remote,
+        };
+        let keys = streams::keys(Role::Initiator, 0, &verified.agreed, &verified.keys.tgk());
+        self.announce(&origin, Some(call), verified.peer, keys);
+        let established = Established::new(self.now, origin, verified.keys, Inbound::default());
+        self.add_session(peek.session, established);
+        if last {
+            self.end_attempt(spi_i);
+        }
+        Ok(())
+    }
+
+    fn announce(&mut self, origin: &Origin, call: Option<CallId>, peer: Peer, keys: SrtpKeys) {
+        let session = origin.id;
+        self.out.event(Event::Established {
+            session,
+            call,
+            role: origin.role,
+            remote: origin.remote,
+            peer,
+            negotiated: (&origin.choice).into(),
+        });
+        self.out.event(Event::SrtpKeysReady { session, keys });
+    }
+
+    fn established(&mut self, from: SocketAddr, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {
+        let established = self.sessions.get_mut(&peek.session).ok_or(DropReason::UnknownSession)?;
+        let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
+        let result = established.handle(&mut cx, from, peek, raw);
+        self.reschedule(Key::Session(peek.session));
+        if let Some(why) = result? {
+            self.end_session(peek.session, why);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! What an endpoint tells its application: facts, owned, in past tense. Keys leave exactly once, by move.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use mikey_crypto::{GroupId, MethodId, PrfId, SuiteId};
+
+use crate::auth::Peer;
+use crate::error::{DropReason, Error};
+use crate::keys::Role;
+use crate::metrics::Metrics;
+use crate::negotiate::Choice;
+use crate::streams::SrtpKeys;
+use crate::time::Time;
+
+/// A call that was started here, until it has succeeded or failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub(crate) u64);
+
+/// An established session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub(crate) u64);
+
+/// What to do next. After each input, outputs are drained until [`Output::Timeout`] comes: only then is the endpoint at rest.
+#[must_use]
+#[non_exhaustive]
+pub enum Output {
+    /// Send these octets as one datagram.
+    Transmit {
+        /// Where to.
+        to: SocketAddr,
+        /// The datagram.
+        bytes: Vec<u8>,
+    },
+    /// Something that the application must know.
+    Event(Event),
+    /// Nothing more to do before this time, if there is one. Always the last item.
+    Timeout(Option<Time>),
+}
+
+/// Something that the application must know.
+#[non_exhaustive]
+pub enum Event {
+    /// A peer was authenticated. Look at its [`Peer::level`].
+    Established {
+        /// The new session.
+        session: SessionId,
+        /// The call that led to it, if it was made here.
+        call: Option<CallId>,
+        /// Who of the two we are.
+        role: Role,
+        /// Where the peer is.
+        remote: SocketAddr,
+        /// Who the peer is and how that is known.
+        peer: Peer,
+        /// What was negotiated.
+        negotiated: Negotiated,
+    },
+    /// Keys for SRTP. Install them before media is sent.
+    SrtpKeysReady {
+        /// The session.
+        session: SessionId,
+        /// The keys. They cannot be had again.
+        keys: SrtpKeys,
+    },
+    /// An answer to a call could not be authenticated. The call goes on until its time is up.
+    BranchFailed {
+        /// The call.
+        call: CallId,
+        /// Where the answer came from.
+        remote: SocketAddr,
+        /// Why.
+        why: Error,
+    },
+    /// A call failed: its time is up and no peer was authenticated.
+    CallFailed {
+        /// The call.
+        call: CallId,
+        /// The most telling reason.
+        why: Error,
+    },
+    /// Somebody called, and could not be authenticated or had nothing to offer.
+    CallerRefused {
+        /// Where it is.
+        remote: SocketAddr,
+        /// Why.
+        why: Error,
+    },
+    /// A session is over. Its keys are to be removed.
+    Closed {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        why: CloseReason,
+    },
+}
+
+/// Why a session is over.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The application closed it.
+    Local,
+    /// The peer closed it, with the reason code of DELETE.
+    Remote(u8),
+    /// The peer stopped answering.
+    PeerSilent,
+}
+
+/// What INIT agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Negotiated {
+    /// PRF and transcript hash.
+    pub prf: PrfId,
+    /// Key exchange group.
+    pub group: GroupId,
+    /// Protection of CCE and later messages.
+    pub suite: SuiteId,
+    /// How the initiator authenticated itself.
+    pub initiator: MethodId,
+    /// How the responder authenticated itself.
+    pub responder: MethodId,
+    /// Whether CCE was encrypted.
+    pub confidential: bool,
+}
+
+impl From<&Choice> for Negotiated {
+    fn from(choice: &Choice) -> Self {
+        Self {
+            prf: choice.prf,
+            group: choice.group,
+            suite: choice.suite,
+            initiator: choice.initiator,
+            responder: choice.responder,
+            confidential: choice.confidential,
+        }
+    }
+}
+
+/// Outputs in order, and the counters.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    queue: VecDeque<Output>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Outbox {
+    pub(crate) fn send(&mut self, to: SocketAddr, datagrams: &[Vec<u8>]) {
+        for bytes in datagrams {
+            self.metrics.sent(bytes.len());
+            self.queue.push_back(Output::Transmit { to, bytes: bytes.clone() });
+        }
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.queue.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn dropped(&mut self, why: DropReason) {
+        self.metrics.dropped(why);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Output> {
+        self.queue.pop_front()
+    }
+}

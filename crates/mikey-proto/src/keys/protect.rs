@@ -1,0 +1,153 @@
+//! KEMAC as the seal of a message (docs/spec.md, "Protection of messages").
+//!
+//! Invariant: one key, one direction, and a nonce made of (response, fragment, T). The exchange layer never uses a T
+//! twice and what is sent again is the same octets, so no nonce seals two texts.
+
+use mikey_crypto::{AuthFailed, SecretBytes, Suite, SuiteKind};
+use mikey_wire::v2::Sealed;
+use mikey_wire::{EncrAlg, MacAlg};
+use zeroize::Zeroizing;
+
+use super::Role;
+use crate::error::{ApiMisuse, Error};
+
+/// The keys of one direction.
+pub(super) struct DirectionKeys {
+    pub(super) encryption: SecretBytes,
+    pub(super) authentication: SecretBytes,
+    pub(super) salt: SecretBytes,
+}
+
+/// What makes a nonce unique under the key of its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MessageNonce {
+    /// R: a response, or a protected ERROR.
+    pub(crate) response: bool,
+    /// Number of the fragment; 0 for a whole message.
+    pub(crate) fragment: u16,
+    /// The number of the request.
+    pub(crate) t: u32,
+}
+
+impl MessageNonce {
+    /// `R(1) || FRAG(15)`.
+    fn flags(self) -> [u8; 2] {
+        ((u16::from(self.response) << 15) | (self.fragment & 0x7FFF)).to_be_bytes()
+    }
+
+    fn t64(self) -> [u8; 8] {
+        u64::from(self.t).to_be_bytes()
+    }
+}
+
+/// Seals what we send and opens what the peer sends.
+pub(crate) struct Protection {
+    pub(super) suite: Suite,
+    pub(super) csb_id: u32,
+    pub(super) initiator: DirectionKeys,
+    pub(super) responder: DirectionKeys,
+}
+
+/// Next payload, Encr alg and Encr data len.
+const KEMAC_FIXED: usize = 4;
+
+impl Protection {
+    /// How many octets KEMAC adds to the plaintext of Encr data.
+    pub(crate) fn overhead(&self) -> usize {
+        KEMAC_FIXED + 1 + self.suite.mac_len
+    }
+
+    /// Completes a message: `head` is everything before KEMAC, `plaintext` what Encr data will hold.
+    pub(crate) fn seal(
+        &self,
+        sender: Role,
+        nonce: MessageNonce,
+        head: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let keys = self.direction(sender);
+        let len = u16::try_from(plaintext.len()).map_err(|_| ApiMisuse::TooLong)?.to_be_bytes();
+        let mut message = Vec::with_capacity(head.len() + self.overhead() + plaintext.len());
+        message.extend_from_slice(head);
+        message.extend_from_slice(&[0, self.suite.encr_alg, len[0], len[1]]);
+        let data_at = message.len();
+        message.extend_from_slice(plaintext);
+        let (aad, data) = message.split_at_mut(data_at);
+        let bug = |AuthFailed| Error::Bug("a suite's key has the wrong length");
+        match self.suite.kind {
+            SuiteKind::Aead(aead) => {
+                let nonce = self.aead_nonce(keys, nonce);
+                let tag = aead.seal(keys.encryption.expose(), &nonce, aad, data).map_err(bug)?;
+                message.push(self.suite.mac_alg);
+                message.extend_from_slice(&tag);
+            }
+            SuiteKind::CtrHmac { cipher, hash } => {
+                cipher.apply(keys.encryption.expose(), &self.counter_iv(keys, nonce), data).map_err(bug)?;
+                message.push(self.suite.mac_alg);
+                let mac = hash.hmac(keys.authentication.expose(), &[&message]);
+                message.extend_from_slice(mac.expose());
+            }
+        }
+        Ok(message)
+    }
+
+    /// Verifies and decrypts Encr data. Nothing of the message was looked at before, but what routes it.
+    pub(crate) fn open(
+        &self,
+        sender: Role,
+        nonce: MessageNonce,
+        sealed: &Sealed<'_>,
+    ) -> Result<Zeroizing<Vec<u8>>, AuthFailed> {
+        let keys = self.direction(sender);
+        let kemac = &sealed.kemac;
+        let algorithms =
+            kemac.encr_alg == EncrAlg(self.suite.encr_alg) && kemac.mac_alg == MacAlg(self.suite.mac_alg);
+        if !algorithms || kemac.mac.len() != self.suite.mac_len {
+            return Err(AuthFailed);
+        }
+        let mut data = Zeroizing::new(kemac.encr_data.to_vec());
+        let aad_len = sealed.before_kemac.len() + KEMAC_FIXED;
+        match self.suite.kind {
+            SuiteKind::Aead(aead) => {
+                let aad = sealed.raw.get(..aad_len).ok_or(AuthFailed)?;
+                let nonce = self.aead_nonce(keys, nonce);
+                aead.open(keys.encryption.expose(), &nonce, aad, &mut data, kemac.mac)?;
+            }
+            SuiteKind::CtrHmac { cipher, hash } => {
+                let covered = sealed.raw.get(..aad_len + data.len() + 1).ok_or(AuthFailed)?;
+                hash.hmac_verify(keys.authentication.expose(), &[covered], kemac.mac)?;
+                cipher.apply(keys.encryption.expose(), &self.counter_iv(keys, nonce), &mut data)?;
+            }
+        }
+        Ok(data)
+    }
+
+    fn direction(&self, sender: Role) -> &DirectionKeys {
+        match sender {
+            Role::Initiator => &self.initiator,
+            Role::Responder => &self.responder,
+        }
+    }
+
+    /// `(S(112) XOR (R || FRAG || CSB ID || T)) || 0x0000`.
+    fn counter_iv(&self, keys: &DirectionKeys, nonce: MessageNonce) -> [u8; 16] {
+        let mut iv = [0; 16];
+        let context = [&nonce.flags()[..], &self.csb_id.to_be_bytes(), &nonce.t64()];
+        xor_into(&mut iv, keys.salt.expose(), &context);
+        iv
+    }
+
+    /// `S(96) XOR (R || FRAG || 0 || T)`.
+    fn aead_nonce(&self, keys: &DirectionKeys, nonce: MessageNonce) -> [u8; 12] {
+        let mut out = [0; 12];
+        xor_into(&mut out, keys.salt.expose(), &[&nonce.flags(), &[0; 2], &nonce.t64()]);
+        out
+    }
+}
+
+fn xor_into(out: &mut [u8], salt: &[u8], context: &[&[u8]]) {
+    let context = context.iter().flat_map(|part| part.iter());
+    for ((to, s), c) in out.iter_mut().zip(salt).zip(context) {
+        *to = s ^ c;
+    }
+}

@@ -1,0 +1,191 @@
+//! The key schedule (docs/spec.md, "Key schedule"), as a chain of types.
+//!
+//! [`InitKeys`] exist once DH is done: they protect CCE, compute AUTH and the SAS, and nothing that leaves this crate.
+//! [`SessionKeys`] exist once both AUTHs have verified: they protect later messages and lead to TGKs. PRK, and with it
+//! everything that could lead back, is wiped at that step.
+
+use mikey_crypto::{Digest, KxSecret, Prf, SecretBytes, Suite};
+
+use super::Role;
+use super::protect::{DirectionKeys, Protection};
+use super::transcript::{Transcript, l};
+
+/// RFC 3830 section 4.1.4.
+const ENCRYPTION: [u8; 4] = 0x1505_33E1_u32.to_be_bytes();
+const AUTHENTICATION: [u8; 4] = 0x2D22_AC75_u32.to_be_bytes();
+const SALT: [u8; 4] = 0x29B8_8916_u32.to_be_bytes();
+/// RFC 3830 section 4.1.3.
+const TEK: [u8; 4] = 0x2AD0_1C64_u32.to_be_bytes();
+const TEK_SALT: [u8; 4] = 0x39A2_C14B_u32.to_be_bytes();
+/// Version 2's own: "mv2" and a letter.
+const IDENTITY: [u8; 4] = *b"mv2i";
+const AUTH_BY_SECRET: [u8; 4] = *b"mv2p";
+const SK_D: [u8; 4] = *b"mv2d";
+const TGK: [u8; 4] = *b"mv2t";
+const TGK_REKEYED: [u8; 4] = *b"mv2k";
+const EXPORTER: [u8; 4] = *b"mv2e";
+const RESUMPTION: [u8; 4] = *b"mv2r";
+const CONTINUITY: [u8; 4] = *b"mv2c";
+const SAS: [u8; 4] = *b"mv2s";
+
+/// What goes into PRK.
+pub(crate) struct InitSecrets<'a> {
+    pub(crate) rand_i: &'a [u8; 32],
+    pub(crate) rand_r: &'a [u8; 32],
+    pub(crate) shared: KxSecret,
+    /// The PSK if PSK was chosen in a direction and EXCH is CCE, else empty.
+    pub(crate) psk: &'a [u8],
+}
+
+/// Keys between INIT and the verification of both AUTHs.
+pub(crate) struct InitKeys {
+    prf: Prf,
+    csb_id: u32,
+    rands: [u8; 64],
+    prk: SecretBytes,
+    th2: Digest,
+    protection: Protection,
+}
+
+impl InitKeys {
+    pub(crate) fn derive(prf: Prf, suite: Suite, csb_id: u32, th2: Digest, secrets: InitSecrets<'_>) -> Self {
+        let mut rands = [0; 64];
+        for (to, from) in rands.iter_mut().zip(secrets.rand_i.iter().chain(secrets.rand_r)) {
+            *to = *from;
+        }
+        let KxSecret { kem, dh } = secrets.shared;
+        let (kem, dh, psk) = (kem.expose(), dh.expose(), secrets.psk);
+        let prk = prf.hash.hmac(&rands, &[&l(&[kem]), kem, &l(&[dh]), dh, &l(&[psk]), psk]);
+        let protection = protection(prf, suite, csb_id, &prk, th2);
+        Self { prf, csb_id, rands, prk, th2, protection }
+    }
+
+    /// Seals and opens CCE; cannot derive SRTP keys.
+    pub(crate) fn protection(&self) -> &Protection {
+        &self.protection
+    }
+
+    pub(crate) fn prf(&self) -> Prf {
+        self.prf
+    }
+
+    /// The transcript as it stands after INIT.
+    pub(crate) fn transcript(&self) -> Transcript {
+        Transcript::new(self.prf, self.th2)
+    }
+
+    /// The key of the identity MAC of a direction.
+    pub(crate) fn identity(&self, sender: Role) -> SecretBytes {
+        self.k(IDENTITY, sender)
+    }
+
+    /// The key of AUTH by PSK or SAS of a direction.
+    pub(crate) fn auth_by_secret(&self, sender: Role) -> SecretBytes {
+        self.k(AUTH_BY_SECRET, sender)
+    }
+
+    /// The four octets that both people compare, from the initiator's revealed share.
+    pub(crate) fn sas_value(&self, ns: &[u8; 32]) -> [u8; 4] {
+        let context = self.prf.hash.digest(&[self.th2.as_ref(), &l(&[ns]), ns]);
+        let csb_id = self.csb_id.to_be_bytes();
+        let value = self.prf.derive(self.prk.expose(), &[&SAS, &[0xFF], &csb_id, context.as_ref()], 4);
+        value.expose().first_chunk().copied().unwrap_or_default()
+    }
+
+    fn k(&self, constant: [u8; 4], sender: Role) -> SecretBytes {
+        let csb_id = self.csb_id.to_be_bytes();
+        let label: [&[u8]; 4] = [&constant, &[sender.octet()], &csb_id, self.th2.as_ref()];
+        self.prf.derive(self.prk.expose(), &label, self.prf.hash_len())
+    }
+
+    /// Both AUTHs have verified and `th4` is the whole transcript: PRK goes, SK_d comes.
+    pub(crate) fn authenticated(self, th4: Transcript) -> SessionKeys {
+        let sk_d = self.k(SK_D, Role::Initiator);
+        SessionKeys {
+            prf: self.prf,
+            csb_id: self.csb_id,
+            rands: self.rands,
+            sk_d,
+            th4: th4.digest(),
+            protection: self.protection,
+        }
+    }
+}
+
+fn protection(prf: Prf, suite: Suite, csb_id: u32, prk: &SecretBytes, th2: Digest) -> Protection {
+    let octets = csb_id.to_be_bytes();
+    let k = |constant: [u8; 4], role: Role, len: usize| match len {
+        0 => SecretBytes::empty(),
+        len => prf.derive(prk.expose(), &[&constant, &[role.octet()], &octets, th2.as_ref()], len),
+    };
+    let direction = |role| DirectionKeys {
+        encryption: k(ENCRYPTION, role, suite.key_len),
+        authentication: k(AUTHENTICATION, role, suite.auth_key_len),
+        salt: k(SALT, role, suite.salt_len),
+    };
+    Protection { suite, csb_id, initiator: direction(Role::Initiator), responder: direction(Role::Responder) }
+}
+
+/// Keys of a session whose two ends have authenticated each other.
+pub(crate) struct SessionKeys {
+    prf: Prf,
+    csb_id: u32,
+    rands: [u8; 64],
+    sk_d: SecretBytes,
+    th4: Digest,
+    protection: Protection,
+}
+
+impl SessionKeys {
+    /// Seals and opens every later message of the session.
+    pub(crate) fn protection(&self) -> &Protection {
+        &self.protection
+    }
+
+    pub(crate) fn prf(&self) -> Prf {
+        self.prf
+    }
+
+    /// The TGK of the handshake.
+    pub(crate) fn tgk(&self) -> Tgk {
+        Tgk { prf: self.prf, csb_id: self.csb_id, rands: self.rands, key: self.from_th4(TGK) }
+    }
+
+    /// The exporter: `PRF(E, L(label) || L(context) || length)`.
+    pub(crate) fn export(&self, label: &[u8], context: &[u8], len: u16) -> SecretBytes {
+        let e = self.from_th4(EXPORTER);
+        let parts: [&[u8]; 5] = [&l(&[label]), label, &l(&[context]), context, &len.to_be_bytes()];
+        self.prf.derive(e.expose(), &parts, usize::from(len))
+    }
+
+    fn from_th4(&self, constant: [u8; 4]) -> SecretBytes {
+        let csb_id = self.csb_id.to_be_bytes();
+        let label: [&[u8]; 4] = [&constant, &[0xFF], &csb_id, self.th4.as_ref()];
+        self.prf.derive(self.sk_d.expose(), &label, self.prf.hash_len())
+    }
+}
+
+/// A TEK generation key: the root of the SRTP keys of one generation.
+pub(crate) struct Tgk {
+    prf: Prf,
+    csb_id: u32,
+    rands: [u8; 64],
+    key: SecretBytes,
+}
+
+impl Tgk {
+    /// The TEK (SRTP master key) of a crypto session, `len` octets.
+    pub(crate) fn tek(&self, cs_id: u8, len: usize) -> SecretBytes {
+        self.derive(TEK, cs_id, len)
+    }
+
+    /// The SRTP master salt of a crypto session, `len` octets.
+    pub(crate) fn salt(&self, cs_id: u8, len: usize) -> SecretBytes {
+        self.derive(TEK_SALT, cs_id, len)
+    }
+
+    fn derive(&self, constant: [u8; 4], cs_id: u8, len: usize) -> SecretBytes {
+        let csb_id = self.csb_id.to_be_bytes();
+        self.prf.derive(self.key.expose(), &[&constant, &[cs_id], &csb_id, &self.rands], len)
+    }
+}

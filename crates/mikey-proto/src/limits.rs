@@ -1,0 +1,62 @@
+//! Every bound of the endpoint, with what happens when it is hit (docs/spec.md, "Timers and limits").
+
+use core::time::Duration;
+
+/// First retransmission of a request; doubles from there.
+pub const RETRANSMIT_FIRST: Duration = Duration::from_millis(200);
+/// Longest interval between two retransmissions.
+pub const RETRANSMIT_MAX: Duration = Duration::from_secs(2);
+/// After this the request is given up and the attempt or session reports it.
+pub const REQUEST_LIFETIME: Duration = Duration::from_secs(12);
+/// A half-open session of a responder outlives the initiator's requests by this.
+pub const HALF_OPEN_MARGIN: Duration = Duration::from_secs(3);
+
+/// Longest INIT_REQ that is taken (a longer one is dropped) or sent (a longer one is refused to the caller).
+pub const MAX_INIT: usize = 2048;
+/// Longest datagram that is looked at.
+pub const MAX_DATAGRAM: usize = 65_535;
+/// Octets sent to an address that is not verified, for each octet received from it.
+pub const AMPLIFICATION: usize = 3;
+
+/// Branches of one attempt whose DH is computed at a time; more answers wait as bytes.
+pub const MAX_BRANCHES: usize = 8;
+/// Answers of one attempt that wait as bytes; more are dropped.
+pub const MAX_WAITING: usize = 32;
+/// Answers of one attempt from one source address that wait or are taken up; more are dropped.
+pub const MAX_WAITING_PER_SOURCE: usize = 4;
+/// A branch without answer yields its slot after this, and is still listened to.
+pub const BRANCH_SLOT: Duration = Duration::from_secs(2);
+/// Branches that are still listened to after they yielded their slot; the oldest is forgotten.
+pub const MAX_YIELDED: usize = 32;
+/// Cookies that an initiator follows in one attempt; a further one is ignored.
+pub const MAX_COOKIES: u8 = 3;
+/// Further DH groups that an initiator tries in one attempt.
+pub const MAX_GROUP_RETRIES: usize = 2;
+
+/// Octets of UDP payload that are never exceeded without fragmentation, unless the path setting says otherwise.
+pub const DEFAULT_PATH: usize = 1200;
+/// Smallest path setting.
+pub const MIN_PATH: usize = 256;
+/// Fragments of one message.
+pub const MAX_FRAGMENTS: u16 = 64;
+/// Smallest "longest reassembled message" that M-SP may declare.
+pub const MIN_REASSEMBLY: u16 = 4096;
+/// What this implementation declares.
+pub const DEFAULT_REASSEMBLY: u16 = 24_576;
+
+/// Crypto sessions of one session.
+pub const MAX_STREAMS: usize = 64;
+/// Policies offered for one crypto session.
+pub const MAX_POLICIES: usize = 16;
+/// Octets of a pre-shared key: fewer are refused, because a PSK is key material and not a password.
+pub const MIN_PSK: usize = 16;
+/// Octets of an identity.
+pub const MAX_NAME: usize = 255;
+/// Certificates of a chain.
+pub const MAX_CHAIN: usize = 10;
+
+/// How long a request's T may run: 2^32 - 1 is never used.
+pub const MAX_T: u32 = u32::MAX - 1;
+
+/// How long the response to a request is kept for a repeat.
+pub const RESPONSE_KEPT: Duration = Duration::from_secs(15);

@@ -1,0 +1,160 @@
+//! Requests and responses: numbers, retransmission, repeats (docs/spec.md, "Exchanges").
+//!
+//! States never see a duplicate or a number. A repeat of a request is answered with the stored octets of its response, and
+//! only if its own octets are those of the request. Only authenticated messages move a counter.
+
+use core::time::Duration;
+
+use mikey_crypto::Digest;
+
+use crate::limits::{MAX_T, RETRANSMIT_FIRST, RETRANSMIT_MAX};
+use crate::time::Time;
+
+/// What a received number means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// A request that was not seen before, or a fragment of one.
+    New,
+    /// The last request again, octet for octet: the stored response is sent again.
+    Repeat,
+    /// An old number, or the last one with other octets.
+    Stale,
+}
+
+/// The requests of the peer.
+#[derive(Default)]
+pub(crate) struct Inbound {
+    last: Option<Answered>,
+}
+
+struct Answered {
+    t: u32,
+    /// The datagrams of the request, by their hash.
+    request: Vec<Digest>,
+    response: Vec<Vec<u8>>,
+}
+
+impl Inbound {
+    /// Classifies a request datagram by its number and its octets' hash.
+    pub(crate) fn classify(&self, t: u32, hash: impl FnOnce() -> Digest) -> Seen {
+        match &self.last {
+            _ if t > MAX_T => Seen::Stale,
+            Some(last) if t < last.t => Seen::Stale,
+            // Of a fragmented request the first fragment alone draws the response, so that a repeat draws it once.
+            Some(last) if t == last.t && last.request.first() == Some(&hash()) => Seen::Repeat,
+            Some(last) if t == last.t => Seen::Stale,
+            _ => Seen::New,
+        }
+    }
+
+    /// Keeps the response to an authenticated request.
+    pub(crate) fn answered(&mut self, t: u32, request: Vec<Digest>, response: Vec<Vec<u8>>) {
+        self.last = Some(Answered { t, request, response });
+    }
+
+    /// The stored response to the last request.
+    pub(crate) fn response(&self) -> &[Vec<u8>] {
+        self.last.as_ref().map_or(&[], |last| &last.response)
+    }
+
+    /// Forgets the stored octets, not the number.
+    pub(crate) fn forget_response(&mut self) {
+        if let Some(last) = &mut self.last {
+            last.response = Vec::new();
+        }
+    }
+}
+
+/// A request of ours that waits for its response: what is sent again is the same octets.
+pub(crate) struct Outstanding {
+    pub(crate) datagrams: Vec<Vec<u8>>,
+    interval: Duration,
+    next: Time,
+    deadline: Time,
+    alive: bool,
+}
+
+/// What is due for an outstanding request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Nothing yet.
+    Nothing,
+    /// Send it again.
+    Resend,
+    /// Give it up.
+    GiveUp,
+}
+
+impl Outstanding {
+    /// A request that is sent at `now` for the first time.
+    pub(crate) fn new(now: Time, lifetime: Duration, datagrams: Vec<Vec<u8>>) -> Self {
+        let (interval, next) = (RETRANSMIT_FIRST, now + RETRANSMIT_FIRST);
+        Self { datagrams, interval, next, deadline: now + lifetime, alive: true }
+    }
+
+    /// When something is due; `None` once it has been given up.
+    pub(crate) fn wake(&self) -> Option<Time> {
+        self.alive.then_some(self.next.min(self.deadline))
+    }
+
+    /// Whether a response is still waited for.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.alive
+    }
+
+    pub(crate) fn due(&mut self, now: Time) -> Due {
+        if !self.alive {
+            return Due::Nothing;
+        }
+        if now >= self.deadline {
+            self.alive = false;
+            return Due::GiveUp;
+        }
+        if now < self.next {
+            return Due::Nothing;
+        }
+        self.interval = (self.interval * 2).min(RETRANSMIT_MAX);
+        self.next = now + self.interval;
+        Due::Resend
+    }
+
+    /// Other octets under the same timers: the request with a cookie.
+    pub(crate) fn replace(&mut self, datagrams: Vec<Vec<u8>>) {
+        self.datagrams = datagrams;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_octets_are_a_repeat() {
+        let one = || Digest::new(b"one");
+        let two = || Digest::new(b"two");
+        let mut inbound = Inbound::default();
+        assert_eq!(inbound.classify(0, one), Seen::New);
+        inbound.answered(0, vec![one()], vec![vec![7]]);
+        assert_eq!(inbound.classify(0, one), Seen::Repeat);
+        assert_eq!(inbound.classify(0, two), Seen::Stale);
+        assert_eq!(inbound.classify(5, two), Seen::New, "an abandoned request leaves a gap");
+        inbound.answered(5, vec![two()], vec![]);
+        assert_eq!(inbound.classify(4, one), Seen::Stale);
+        assert_eq!(inbound.classify(u32::MAX, one), Seen::Stale, "2^32 - 1 is never used");
+    }
+
+    #[test]
+    fn the_interval_doubles_to_two_seconds_and_ends() {
+        let mut request = Outstanding::new(Time::ZERO, Duration::from_secs(12), vec![]);
+        let mut sent = vec![];
+        while let Some(now) = request.wake() {
+            match request.due(now) {
+                Due::Resend => sent.push(now.as_nanos() / 1_000_000),
+                Due::GiveUp => assert_eq!(now, Time::from_secs(12)),
+                Due::Nothing => panic!("woken for nothing"),
+            }
+        }
+        assert!(!request.is_alive());
+        assert_eq!(sent, [200, 600, 1400, 3000, 5000, 7000, 9000, 11000]);
+    }
+}

@@ -1,0 +1,351 @@
+//! An attempt: one INIT_REQ (and its copies with a cookie or another group), all answers to it, and the first peer among them.
+
+use std::collections::{HashSet, VecDeque};
+use std::net::SocketAddr;
+
+use mikey_crypto::{Digest, GroupId, MethodId};
+use mikey_wire::ErrorNo;
+use mikey_wire::v2::{ErrorMsg, InitResp, Peek};
+
+use super::branch::{Branch, Verified};
+use super::first::{First, Opening};
+use crate::config::{Branches, Call, Retarget};
+use crate::credential::Identity;
+use crate::error::{ApiMisuse, DropReason, Error, Fault, Hint, PeerFault, Stage};
+use crate::event::{CallId, Event};
+use crate::limits::{
+    BRANCH_SLOT, MAX_BRANCHES, MAX_COOKIES, MAX_GROUP_RETRIES, MAX_WAITING, MAX_WAITING_PER_SOURCE,
+    MAX_YIELDED,
+};
+use crate::name::Name;
+use crate::negotiate::{Abilities, Proposal};
+use crate::session::exchange::Due;
+use crate::session::{Cx, local_methods, remote_methods};
+use crate::streams::Offer;
+use crate::time::Time;
+
+/// What every branch of an attempt has in common.
+pub(crate) struct Shared {
+    pub(crate) to: SocketAddr,
+    pub(crate) csb_id: u32,
+    pub(crate) spi_i: u64,
+    pub(crate) rand_i: [u8; 32],
+    pub(crate) proposal: Proposal,
+    pub(crate) identity: Identity,
+    /// IDi of INIT_REQ.
+    pub(crate) init_name: Name,
+    /// The only name that may answer, if there is one.
+    pub(crate) wanted: Option<Name>,
+    pub(crate) offer: Offer,
+}
+
+/// A call until a peer has been authenticated or its time is up.
+pub(crate) struct Attempt {
+    pub(crate) id: CallId,
+    shared: Shared,
+    asked: Option<Name>,
+    keep: Branches,
+    firsts: Vec<First>,
+    cookies: u8,
+    /// Branches that hold a slot or have yielded it, oldest first.
+    branches: Vec<Branch>,
+    waiting: VecDeque<Waiting>,
+    seen: HashSet<Digest>,
+    hint: Option<Hint>,
+    failure: Option<Error>,
+    /// Until then answers are waited for.
+    deadline: Time,
+    /// Until then branches may be finished.
+    last_moment: Time,
+    succeeded: bool,
+}
+
+/// An answer that waits for a slot.
+struct Waiting {
+    from: SocketAddr,
+    raw: Vec<u8>,
+    key: Digest,
+}
+
+/// Answers that one attempt looks at, whoever sends them. It bounds what is remembered of them.
+const MAX_ANSWERS: usize = 1024;
+
+/// What became of an attempt.
+pub(crate) enum Outcome {
+    /// It goes on.
+    Waiting,
+    /// A branch is the peer; `last` says that the attempt ends with it.
+    Established { verified: Box<Verified>, last: bool },
+    /// Its time is up.
+    Over,
+}
+
+impl Attempt {
+    /// Starts a call and sends its INIT_REQ.
+    pub(crate) fn start(cx: &mut Cx<'_>, id: CallId, to: SocketAddr, call: &Call) -> Result<Self, Error> {
+        let identity = match &call.from {
+            Some(name) => cx.config.identity(name),
+            None => cx.config.identities.first(),
+        };
+        let identity = identity.ok_or(ApiMisuse::NoCredential)?.clone();
+        let mut methods = local_methods(cx.config, &identity);
+        let mut remote = remote_methods(cx.config);
+        if let Some(peer) = &call.to {
+            if *peer == *identity.name() {
+                return Err(ApiMisuse::Name.into());
+            }
+            // Whoever names its peer knows whether there is a key for it.
+            if cx.config.psks.psk(identity.name(), peer).is_none() {
+                methods.retain(|m| *m != MethodId::PSK);
+                remote.retain(|m| *m != MethodId::PSK);
+            }
+        }
+        let proposal = Proposal::new(&cx.config.policy, Abilities { local: &methods, remote: &remote })
+            .map_err(|_| ApiMisuse::NoCredential)?;
+        let mki = if call.mki { Some(cx.random()?) } else { None };
+        let shared = Shared {
+            to,
+            csb_id: cx.random_csb_id()?,
+            spi_i: cx.random_spi()?,
+            rand_i: cx.random()?,
+            proposal,
+            init_name: identity.name().clone(),
+            identity,
+            wanted: call.to.clone().filter(|_| call.retarget == Retarget::Refuse),
+            offer: Offer::new(&call.streams, mki)?,
+        };
+        let mut attempt = Self {
+            id,
+            shared,
+            asked: call.to.clone(),
+            keep: call.branches,
+            firsts: Vec::new(),
+            cookies: 0,
+            branches: Vec::new(),
+            waiting: VecDeque::new(),
+            seen: HashSet::new(),
+            hint: None,
+            failure: None,
+            deadline: cx.now + cx.config.request_lifetime,
+            last_moment: cx.now + cx.config.request_lifetime * 2,
+            succeeded: false,
+        };
+        let group = *cx.config.policy.groups.first().ok_or(ApiMisuse::Policy("group"))?;
+        attempt.add_first(cx, group)?;
+        Ok(attempt)
+    }
+
+    pub(crate) fn spi_i(&self) -> u64 {
+        self.shared.spi_i
+    }
+
+    /// When something is due.
+    pub(crate) fn wake(&self) -> Time {
+        let firsts = self.firsts.iter().filter_map(|f| f.outstanding.wake());
+        let branches = self.branches.iter().filter_map(|b| b.outstanding.wake());
+        let slots =
+            self.branches.iter().map(|b| b.taken_at + BRANCH_SLOT).filter(|_| !self.waiting.is_empty());
+        let end = if self.is_waiting() { self.last_moment } else { self.deadline };
+        firsts.chain(branches).chain(slots).fold(end, Time::min)
+    }
+
+    /// Whether a branch that was taken up still waits for its answer.
+    fn is_waiting(&self) -> bool {
+        self.branches.iter().any(|b| b.outstanding.is_alive())
+    }
+
+    /// Handles INIT_RESP.
+    pub(crate) fn handle_answer(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: SocketAddr,
+        peek: &Peek,
+        raw: &[u8],
+    ) -> Result<(), Fault> {
+        if peek.csb_id != self.shared.csb_id {
+            return Err(DropReason::WrongHeader.into());
+        }
+        let key = cx.config.provider.sha256.digest(&[raw]);
+        if self.seen.contains(&key) {
+            // The same octets are the same branch: two would be two contexts with one key.
+            if let Some(branch) = self.branches.iter_mut().find(|b| b.key == key && b.remote == from) {
+                branch.received(raw.len());
+            }
+            return Err(DropReason::Repeat.into());
+        }
+        if self.seen.len() >= MAX_ANSWERS {
+            return Err(DropReason::Full.into());
+        }
+        let answer = InitResp::decode(raw).map_err(|_| DropReason::Malformed)?;
+        let choice = self.shared.check(&answer).map(|(choice, _, _)| choice);
+        match choice {
+            Ok(choice) if self.firsts.iter().any(|f| f.group == choice.group) => (),
+            Err(PeerFault::Name) => {
+                self.failure.get_or_insert(PeerFault::Name.into());
+                return Err(DropReason::BadAnswer.into());
+            }
+            _ => return Err(DropReason::BadAnswer.into()),
+        }
+        if self.slots_in_use(cx.now) < MAX_BRANCHES {
+            self.seen.insert(key);
+            return self.take_up(cx, from, raw, key);
+        }
+        let same_source = self.waiting.iter().filter(|w| w.from.ip() == from.ip()).count();
+        if self.waiting.len() >= MAX_WAITING || same_source >= MAX_WAITING_PER_SOURCE {
+            return Err(DropReason::Full.into());
+        }
+        self.seen.insert(key);
+        self.waiting.push_back(Waiting { from, raw: raw.to_vec(), key });
+        Ok(())
+    }
+
+    fn slots_in_use(&self, now: Time) -> usize {
+        self.branches.iter().filter(|b| b.taken_at + BRANCH_SLOT > now).count()
+    }
+
+    fn take_up(&mut self, cx: &mut Cx<'_>, from: SocketAddr, raw: &[u8], key: Digest) -> Result<(), Fault> {
+        let group = InitResp::decode(raw).map_err(|_| DropReason::Malformed)?.dh.group;
+        let first = self.firsts.iter().find(|f| f.group.0 == group).ok_or(DropReason::BadAnswer)?;
+        let branch = match Branch::take_up(cx, &self.shared, first, from, raw, key) {
+            // Our own faults (randomness, a key that is missing) end the branch, like everything that a stranger can bring about.
+            Err(Fault::Fatal(why)) => {
+                self.failure = Some(why.clone());
+                cx.out.event(Event::BranchFailed { call: self.id, remote: from, why });
+                return Ok(());
+            }
+            branch => branch?,
+        };
+        if self.branches.len() >= MAX_BRANCHES + MAX_YIELDED {
+            self.branches.remove(0);
+        }
+        self.branches.push(branch);
+        Ok(())
+    }
+
+    /// Handles CCE_RESP or a protected ERROR for one of the branches.
+    pub(crate) fn handle_protected(
+        &mut self,
+        cx: &mut Cx<'_>,
+        peek: &Peek,
+        raw: &[u8],
+    ) -> Result<Outcome, DropReason> {
+        let mut why = DropReason::UnknownSession;
+        for at in 0..self.branches.len() {
+            // Forged answers may repeat the SPIs of the true one, so the keys decide.
+            let Some(branch) = self.branches.get_mut(at).filter(|b| b.session() == peek.session) else {
+                continue;
+            };
+            match branch.handle(cx, &self.shared, peek, raw) {
+                Ok(None) => return Ok(Outcome::Waiting),
+                Ok(Some((peer, agreed, th4))) => {
+                    cx.out.metrics.authenticated += 1;
+                    let branch = self.branches.remove(at);
+                    self.succeeded = true;
+                    let verified = Box::new(branch.into_verified(peer, agreed, th4));
+                    return Ok(Outcome::Established { verified, last: self.keep == Branches::First });
+                }
+                Err(Fault::Discard(reason)) => why = reason,
+                Err(Fault::Fatal(error)) => {
+                    cx.out.metrics.refused += 1;
+                    let branch = self.branches.remove(at);
+                    self.failure = Some(error.clone());
+                    cx.out.event(Event::BranchFailed { call: self.id, remote: branch.remote, why: error });
+                    self.fill_slots(cx);
+                    return Ok(Outcome::Waiting);
+                }
+            }
+        }
+        Err(why)
+    }
+
+    /// Handles an unprotected ERROR: a hint, and at most another INIT_REQ.
+    pub(crate) fn handle_error(&mut self, cx: &mut Cx<'_>, raw: &[u8]) -> Result<(), DropReason> {
+        let error = ErrorMsg::decode(raw).map_err(|_| DropReason::Malformed)?;
+        if error.csb_id != self.shared.csb_id || self.succeeded {
+            return Err(DropReason::BadError);
+        }
+        match (error.error, error.cookie) {
+            (ErrorNo::COOKIE_REQUIRED, Some(cookie)) if self.cookies < MAX_COOKIES => {
+                self.cookies += 1;
+                let opening = opening(&self.shared, self.asked.as_ref());
+                let first = self.firsts.last_mut().ok_or(DropReason::BadError)?;
+                first.set_cookie(&opening, cookie).map_err(|_| DropReason::BadError)?;
+                cx.out.send(self.shared.to, &first.outstanding.datagrams);
+            }
+            (ErrorNo::INVALID_DH, None) => {
+                self.hint = Some(Hint::InvalidDh);
+                let wanted = error.msp.as_ref().map(Proposal::from_wire).ok_or(DropReason::BadError)?;
+                let choice = self.shared.proposal.check_answer(&wanted).map_err(|_| DropReason::BadError)?;
+                let tried = self.firsts.iter().any(|f| f.group == choice.group);
+                if tried || self.firsts.len() > MAX_GROUP_RETRIES {
+                    return Err(DropReason::BadError);
+                }
+                self.add_first(cx, choice.group).map_err(|_| DropReason::BadError)?;
+            }
+            (ErrorNo::INVALID_SP_PAR, None) => self.hint = Some(Hint::InvalidSpPar),
+            (ErrorNo::VERSION_NOT_SUPPORTED, None) => self.hint = Some(Hint::VersionNotSupported),
+            _ => return Err(DropReason::BadError),
+        }
+        Ok(())
+    }
+
+    fn add_first(&mut self, cx: &mut Cx<'_>, group: GroupId) -> Result<(), Error> {
+        cx.out.metrics.key_exchanges += 1;
+        let first = First::new(cx, group, &opening(&self.shared, self.asked.as_ref()))?;
+        cx.out.send(self.shared.to, &first.outstanding.datagrams);
+        self.firsts.push(first);
+        Ok(())
+    }
+
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Outcome {
+        // The first messages go on whatever answers came: one that was lost may be the true one's.
+        for first in &mut self.firsts {
+            if first.outstanding.due(cx.now) == Due::Resend {
+                cx.out.metrics.retransmissions += 1;
+                cx.out.send(self.shared.to, &first.outstanding.datagrams);
+            }
+        }
+        for branch in &mut self.branches {
+            branch.handle_timeout(cx);
+        }
+        if cx.now >= self.last_moment || (cx.now >= self.deadline && !self.is_waiting()) {
+            self.report_failure(cx);
+            return Outcome::Over;
+        }
+        self.fill_slots(cx);
+        Outcome::Waiting
+    }
+
+    fn report_failure(&mut self, cx: &mut Cx<'_>) {
+        if self.succeeded {
+            return;
+        }
+        let stage = match self.branches.as_slice() {
+            [] => Stage::NoAnswer,
+            branches if branches.iter().any(|b| b.choice.uses_psk()) => Stage::UnverifiedPsk,
+            _ => Stage::Unverified,
+        };
+        let why = self.failure.take().unwrap_or(Error::Timeout { stage, hint: self.hint });
+        cx.out.event(Event::CallFailed { call: self.id, why });
+    }
+
+    fn fill_slots(&mut self, cx: &mut Cx<'_>) {
+        while self.slots_in_use(cx.now) < MAX_BRANCHES {
+            let Some(next) = self.waiting.pop_front() else { break };
+            if let Err(Fault::Discard(why)) = self.take_up(cx, next.from, &next.raw, next.key) {
+                cx.out.dropped(why);
+            }
+        }
+    }
+}
+
+fn opening<'a>(shared: &'a Shared, asked: Option<&'a Name>) -> Opening<'a> {
+    Opening {
+        csb_id: shared.csb_id,
+        spi_i: shared.spi_i,
+        rand_i: &shared.rand_i,
+        proposal: &shared.proposal,
+        id_i: shared.init_name.as_wire(),
+        id_r: asked.map(Name::as_wire),
+    }
+}

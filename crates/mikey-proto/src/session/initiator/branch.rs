@@ -1,0 +1,309 @@
+//! One answer that was taken up: CCE under its keys, until it is the peer or ends.
+
+use mikey_crypto::{Digest, MethodId};
+use mikey_wire::v2::{CceResp, InitResp, Opened as OpenedChain, Peek, ProtectedError, Sealed};
+use mikey_wire::{CsMap, DataType, Header, Payload, Session, Version};
+use std::net::SocketAddr;
+
+use super::attempt::Shared;
+use super::first::First;
+use crate::auth::{self, Covered, Peer};
+use crate::error::{ApiMisuse, DropReason, Error, Fault, PeerFault};
+use crate::keys::{InitKeys, InitSecrets, Role, SessionKeys, Transcript, th2};
+use crate::limits::AMPLIFICATION;
+use crate::name::Name;
+use crate::negotiate::{Choice, Proposal};
+use crate::session::exchange::{Due, Outstanding};
+use crate::session::message::{Opened, Opener, Outline, Path};
+use crate::session::{Cx, SessionHeader, own_certificates};
+use crate::streams::Agreed;
+use crate::time::Time;
+
+/// An answer whose keys have been computed.
+pub(crate) struct Branch {
+    /// Its INIT_RESP, by hash.
+    pub(crate) key: Digest,
+    pub(crate) remote: SocketAddr,
+    pub(crate) taken_at: Time,
+    pub(crate) header: SessionHeader,
+    pub(crate) choice: Choice,
+    peer_name: Name,
+    keys: InitKeys,
+    th3: Transcript,
+    opener: Opener,
+    pub(crate) outstanding: Outstanding,
+    budget: Budget,
+}
+
+/// What a branch that verified leaves behind.
+pub(crate) struct Verified {
+    pub(crate) peer: Peer,
+    pub(crate) keys: SessionKeys,
+    pub(crate) agreed: Vec<Agreed>,
+    pub(crate) choice: Choice,
+    pub(crate) header: SessionHeader,
+    pub(crate) remote: SocketAddr,
+}
+
+/// CCE_REQ is the initiator's request number 0.
+const T_CCE: u32 = 0;
+
+impl Branch {
+    /// Takes an answer up: DH, keys, CCE_REQ.
+    pub(crate) fn take_up(
+        cx: &mut Cx<'_>,
+        shared: &Shared,
+        first: &First,
+        remote: SocketAddr,
+        raw: &[u8],
+        key: Digest,
+    ) -> Result<Self, Fault> {
+        let answer = InitResp::decode(raw).map_err(|_| DropReason::Malformed)?;
+        let (choice, peer_name, peer_lists) = shared.check(&answer).map_err(|_| DropReason::BadAnswer)?;
+        let provider = &cx.config.provider;
+        let prf = provider.prf(choice.prf).ok_or(DropReason::BadAnswer)?;
+        let suite = provider.suite(choice.suite).ok_or(DropReason::BadAnswer)?;
+        cx.out.metrics.key_exchanges += 1;
+        let secret = first.kx.agree(answer.dh.value)?;
+        let psk = match choice.uses_psk() {
+            true => Some(cx.config.psks.psk(&shared.init_name, &peer_name).ok_or(ApiMisuse::NoCredential)?),
+            false => None,
+        };
+        let secrets = InitSecrets {
+            rand_i: &shared.rand_i,
+            rand_r: answer.rand,
+            shared: secret,
+            psk: psk.as_ref().map_or(&[], |psk| psk.expose()),
+        };
+        let keys = InitKeys::derive(prf, suite, shared.csb_id, th2(prf.hash, &first.m1, raw), secrets);
+        let header = SessionHeader { session: answer.session, csb_id: shared.csb_id, prf: choice.prf.0 };
+        let path = Path { datagram: cx.config.path, reassembly: peer_lists.max_message() };
+        let (datagrams, th3) = cce_request(cx, shared, &keys, &choice, &header, &peer_name, path)?;
+        let mut budget = Budget::new(remote == shared.to);
+        budget.received(raw.len());
+        let branch = Self {
+            key,
+            remote,
+            taken_at: cx.now,
+            header,
+            choice,
+            peer_name,
+            keys,
+            th3,
+            opener: Opener::default(),
+            outstanding: Outstanding::new(cx.now, cx.config.request_lifetime, datagrams),
+            budget,
+        };
+        cx.out.send(remote, &branch.outstanding.datagrams);
+        Ok(branch)
+    }
+
+    /// Handles a protected message for these SPIs: CCE_RESP, or an ERROR.
+    pub(crate) fn handle(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &Shared,
+        peek: &Peek,
+        raw: &[u8],
+    ) -> Result<Option<(Peer, Vec<Agreed>, Transcript)>, Fault> {
+        self.header.check(peek)?;
+        let sealed = Sealed::decode(raw).map_err(|_| DropReason::Malformed)?;
+        if sealed.t != T_CCE {
+            return Err(DropReason::Replayed.into());
+        }
+        let limits = (cx.config.provider.sha256, cx.config.policy.max_message);
+        let (opened, _) = self.opener.open(self.keys.protection(), Role::Responder, true, &sealed, limits)?;
+        match opened {
+            Opened::Pending => Ok(None),
+            Opened::Whole(plaintext) => self.verify(cx, shared, &sealed, &plaintext).map(Some),
+            Opened::Reassembled { raw, plaintext } => {
+                let sealed = Sealed::decode(&raw).map_err(|_| Error::Bug("a reassembled message"))?;
+                self.verify(cx, shared, &sealed, &plaintext).map(Some)
+            }
+        }
+    }
+
+    /// Everything from here on comes from whoever made this branch's DH value: a failure ends this branch.
+    fn verify(
+        &self,
+        cx: &mut Cx<'_>,
+        shared: &Shared,
+        sealed: &Sealed<'_>,
+        plaintext: &[u8],
+    ) -> Result<(Peer, Vec<Agreed>, Transcript), Fault> {
+        let chain = OpenedChain::decode(sealed, plaintext)?;
+        if sealed.header.data_type == DataType::ERROR {
+            ProtectedError::parse(sealed, &chain)?;
+            return Err(PeerFault::RefusedUs.into());
+        }
+        if !chain.fits(self.choice.confidential) {
+            return Err(PeerFault::Negotiation("confidentiality of cce").into());
+        }
+        let response = CceResp::parse(sealed, &chain)?;
+        if response.id_r.is_some_and(|id| Name::from_wire(&id) != self.peer_name) {
+            return Err(PeerFault::Name.into());
+        }
+        let method = self.choice.responder;
+        let certificate = cx.check_certificates(&response.certs, &self.peer_name, method)?;
+        if MethodId(response.auth.method) != method {
+            return Err(PeerFault::Negotiation("responder's method").into());
+        }
+        let credential = certificate.map_or_else(|| shared.psk_credential(method), <[u8]>::to_vec);
+        let canon = [sealed.before_kemac, plaintext];
+        let (head, tail) = cut(canon, response.auth_start);
+        let covered = Covered {
+            keys: &self.keys,
+            sender: Role::Responder,
+            transcript: self.th3,
+            message: &[head, tail],
+            name: &self.peer_name,
+            peer: shared.identity.name(),
+            credential: &credential,
+        };
+        let proof = auth::verify(&cx.config.provider, method, certificate, &covered, response.auth.data)?;
+        let agreed = shared.offer.check_answer(&response.streams, &response.policies)?;
+        Ok((proof.peer, agreed, self.th3.th4(&canon)))
+    }
+
+    /// What remains of a branch that verified.
+    pub(crate) fn into_verified(self, peer: Peer, agreed: Vec<Agreed>, th4: Transcript) -> Verified {
+        Verified {
+            peer,
+            keys: self.keys.authenticated(th4),
+            agreed,
+            choice: self.choice,
+            header: self.header,
+            remote: self.remote,
+        }
+    }
+
+    /// Counts octets that came for this branch from its address.
+    pub(crate) fn received(&mut self, octets: usize) {
+        self.budget.received(octets);
+    }
+
+    /// Sends CCE_REQ again if it is due and the address has not had too much.
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Cx<'_>) {
+        if self.outstanding.due(cx.now) == Due::Resend {
+            let octets = self.outstanding.datagrams.iter().map(Vec::len).sum();
+            if self.budget.take(octets) {
+                cx.out.metrics.retransmissions += 1;
+                cx.out.send(self.remote, &self.outstanding.datagrams);
+            }
+        }
+    }
+
+    pub(crate) fn session(&self) -> Session {
+        self.header.session
+    }
+}
+
+/// Octets that may still be sent again to an address which nobody vouched for.
+///
+/// The address that was called has shown that it is there by repeating our SPI. Another one may be a victim whose address
+/// somebody borrowed: it gets the CCE_REQ once, and again only in proportion to what came from it.
+struct Budget {
+    vouched: bool,
+    left: usize,
+}
+
+impl Budget {
+    fn new(vouched: bool) -> Self {
+        Self { vouched, left: 0 }
+    }
+
+    fn received(&mut self, octets: usize) {
+        self.left = self.left.saturating_add(octets.saturating_mul(AMPLIFICATION));
+    }
+
+    fn take(&mut self, octets: usize) -> bool {
+        if self.vouched {
+            return true;
+        }
+        let left = self.left.checked_sub(octets);
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+}
+
+fn cce_request(
+    cx: &Cx<'_>,
+    shared: &Shared,
+    keys: &InitKeys,
+    choice: &Choice,
+    header: &SessionHeader,
+    peer_name: &Name,
+    path: Path,
+) -> Result<(Vec<Vec<u8>>, Transcript), Error> {
+    let outline = Outline {
+        header: Header {
+            version: Version::V2,
+            data_type: DataType::CCE_REQ,
+            v: true,
+            prf: header.prf,
+            csb_id: header.csb_id,
+            cs_map: CsMap::Generic(shared.offer.map()),
+        },
+        session: header.session,
+        t: T_CCE,
+        confidential: choice.confidential,
+    };
+    let rand: [u8; 32] = cx.random()?;
+    let octets = shared.offer.policies();
+    let (certs, credential) = own_certificates(&shared.identity, choice.initiator);
+    let mut body = vec![Payload::Rand(&rand)];
+    body.extend(certs.into_iter().map(Payload::Cert));
+    body.extend((0..).zip(&octets).map(|(number, sp)| Payload::Sp(sp.sp(number))));
+    let psk_credential = shared.psk_credential(choice.initiator);
+    let credential = if credential.is_empty() { &psk_credential } else { credential };
+    let composed = outline.with_auth(body, choice.initiator.0, |message| {
+        let covered = Covered {
+            keys,
+            sender: Role::Initiator,
+            transcript: keys.transcript(),
+            message,
+            name: shared.identity.name(),
+            peer: peer_name,
+            credential,
+        };
+        auth::prove(
+            &cx.config.provider,
+            choice.initiator,
+            shared.identity.certified().map(|k| &**k),
+            &covered,
+        )
+    })?;
+    let th3 = keys.transcript().th3(&composed.canon());
+    Ok((outline.seal(&composed, keys.protection(), Role::Initiator, false, path)?, th3))
+}
+
+/// Cuts `canon(M)` before its octet `at`.
+pub(crate) fn cut<'a>(canon: [&'a [u8]; 2], at: usize) -> (&'a [u8], &'a [u8]) {
+    let [head, tail] = canon;
+    match head.get(..at) {
+        Some(head) => (head, &[]),
+        None => (head, tail.get(..at - head.len()).unwrap_or(tail)),
+    }
+}
+
+impl Shared {
+    /// The choice of an answer, if it fits our offer and names somebody who may answer.
+    pub(crate) fn check(&self, answer: &InitResp<'_>) -> Result<(Choice, Name, Proposal), PeerFault> {
+        let lists = Proposal::from_wire(&answer.choice);
+        let choice = self.proposal.check_answer(&lists)?;
+        if answer.prf != choice.prf.0 || answer.dh.group != choice.group.0 {
+            return Err(PeerFault::Negotiation("prf or group of another choice"));
+        }
+        let name = Name::from_wire(&answer.id_r);
+        let wanted = self.wanted.as_ref().is_none_or(|wanted| *wanted == name);
+        if !wanted || name == *self.identity.name() {
+            return Err(PeerFault::Name);
+        }
+        Ok((choice, name, lists))
+    }
+
+    /// What stands for a credential in IDB when there is no certificate: for a PSK, IDi of INIT_REQ.
+    fn psk_credential(&self, method: MethodId) -> Vec<u8> {
+        if method == MethodId::PSK { auth::id_octets(&self.init_name) } else { Vec::new() }
+    }
+}

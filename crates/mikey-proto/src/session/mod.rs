@@ -1,0 +1,138 @@
+//! Sessions: what both roles share. A role's file holds its states in the order of the protocol.
+
+pub(crate) mod established;
+pub(crate) mod exchange;
+pub(crate) mod initiator;
+pub(crate) mod message;
+pub(crate) mod responder;
+
+use std::net::SocketAddr;
+
+use mikey_crypto::MethodId;
+use mikey_wire::v2::Peek;
+use mikey_wire::{Cert, CertType, Session};
+
+use crate::auth::cert;
+use crate::config::EndpointConfig;
+use crate::credential::Identity;
+use crate::error::{CertificateFault, DropReason, Error};
+use crate::event::Outbox;
+use crate::limits::AMPLIFICATION;
+use crate::name::Name;
+use crate::time::Time;
+
+/// RFC 8489; a CSB ID of this value would make a MIKEY message look like STUN on a shared port.
+const STUN_MAGIC: u32 = 0x2112_A442;
+
+/// What a handler may touch besides its own state.
+pub(crate) struct Cx<'a> {
+    pub(crate) now: Time,
+    pub(crate) config: &'a EndpointConfig,
+    pub(crate) out: &'a mut Outbox,
+}
+
+impl Cx<'_> {
+    /// Fresh random octets.
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], Error> {
+        let mut octets = [0; N];
+        self.config.provider.random.fill(&mut octets)?;
+        Ok(octets)
+    }
+
+    /// A random number that is not zero, for an SPI.
+    pub(crate) fn random_spi(&self) -> Result<u64, Error> {
+        loop {
+            let spi = u64::from_be_bytes(self.random()?);
+            if spi != 0 {
+                return Ok(spi);
+            }
+        }
+    }
+
+    /// A random CSB ID, never STUN's magic cookie.
+    pub(crate) fn random_csb_id(&self) -> Result<u32, Error> {
+        loop {
+            let csb_id = u32::from_be_bytes(self.random()?);
+            if csb_id != STUN_MAGIC {
+                return Ok(csb_id);
+            }
+        }
+    }
+
+    /// Verifies the certificates of a peer for its name and the negotiated method, and returns the end entity's.
+    pub(crate) fn check_certificates<'c>(
+        &self,
+        certs: &[Cert<'c>],
+        name: &Name,
+        method: MethodId,
+    ) -> Result<Option<&'c [u8]>, Error> {
+        if !method.is_signature() {
+            return Ok(None);
+        }
+        let chain: Vec<&[u8]> = certs.iter().map(|c| c.data).collect();
+        let now = self.config.unix_time_at_zero.map(|zero| zero + self.now.since(Time::ZERO));
+        cert::verify(&self.config.provider, &self.config.trust, &chain, now, name, method)?;
+        Ok(Some(certs.first().ok_or(CertificateFault::Missing)?.data))
+    }
+}
+
+/// What must be the same in every message of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SessionHeader {
+    pub(crate) session: Session,
+    pub(crate) csb_id: u32,
+    pub(crate) prf: u8,
+}
+
+impl SessionHeader {
+    pub(crate) fn check(&self, peek: &Peek) -> Result<(), DropReason> {
+        let same = peek.csb_id == self.csb_id && peek.prf == self.prf && peek.session == self.session;
+        same.then_some(()).ok_or(DropReason::WrongHeader)
+    }
+}
+
+/// The CERT payloads that prove an identity with this method, and its credential for IDB.
+pub(crate) fn own_certificates(identity: &Identity, method: MethodId) -> (Vec<Cert<'_>>, &[u8]) {
+    match identity.certified().filter(|_| method.is_signature()) {
+        Some(key) => {
+            let certs = key.chain().iter().map(|der| Cert { ty: CertType::X509, data: der });
+            (certs.collect(), key.end_entity())
+        }
+        None => (Vec::new(), &[]),
+    }
+}
+
+/// Methods for which an identity has credentials, as far as the endpoint has any.
+pub(crate) fn local_methods(config: &EndpointConfig, identity: &Identity) -> Vec<MethodId> {
+    let mut methods: Vec<_> = identity.certified().map(|key| key.method()).into_iter().collect();
+    if !config.psks.is_empty() {
+        methods.push(MethodId::PSK);
+    }
+    methods
+}
+
+/// Methods that the endpoint could verify.
+pub(crate) fn remote_methods(config: &EndpointConfig) -> Vec<MethodId> {
+    let mut methods = Vec::new();
+    if !config.trust.is_empty() {
+        methods.extend(config.provider.signatures.iter().map(|s| s.method()));
+    }
+    if !config.psks.is_empty() {
+        methods.push(MethodId::PSK);
+    }
+    methods
+}
+
+/// Sends a stored response again. To another address than the peer's it goes only in proportion to what came from there.
+pub(crate) fn resend(
+    cx: &mut Cx<'_>,
+    from: SocketAddr,
+    known: SocketAddr,
+    octets: usize,
+    response: &[Vec<u8>],
+) {
+    let len: usize = response.iter().map(Vec::len).sum();
+    if from == known || len <= octets.saturating_mul(AMPLIFICATION) {
+        cx.out.send(from, response);
+    }
+}

@@ -1,0 +1,402 @@
+//! The responder, from INIT_REQ to an authenticated initiator.
+//!
+//! ```text
+//!   --INIT_REQ--> HalfOpen --CCE_REQ--> Established (answers with CCE_RESP)
+//!                  |   |
+//!                  |   '--AUTH fails--> Refused (answers with a protected ERROR; dies with its time)
+//!                  '--time is up, or others need the room--> gone
+//! ```
+//!
+//! A half-open session belongs to whoever made its DH value: only a message under its keys changes it, and one that fails
+//! there ends this half-open session and nothing else.
+
+use std::net::SocketAddr;
+
+use mikey_crypto::{GroupId, MethodId, SecretBytes};
+use mikey_wire::v2::{CceReq, InitReq, Opened as OpenedChain, Peek, Sealed};
+use mikey_wire::{CsMap, DataType, Dh, ErrorNo, Extension, Header, Kv, Payload, Session, Version, encode};
+
+use crate::auth::{self, Covered, Peer};
+use crate::credential::Identity;
+use crate::error::{ApiMisuse, DropReason, Error, Fault, Mismatch, PeerFault};
+use crate::event::Event;
+use crate::keys::{InitKeys, InitSecrets, Role, SessionKeys, Transcript, th2};
+use crate::name::Name;
+use crate::negotiate::{Abilities, Choice, Proposal};
+use crate::session::exchange::{Inbound, Seen};
+use crate::session::initiator::cut;
+use crate::session::message::{Composed, Opened, Opener, Outline, Path};
+use crate::session::{Cx, SessionHeader, local_methods, own_certificates, remote_methods};
+use crate::streams::{Agreed, ReceivedOffer, answer_map};
+
+/// What an INIT_REQ leads to.
+pub(crate) enum Reception {
+    /// A half-open session; its INIT_RESP is ready.
+    Opened(Box<HalfOpen>),
+    /// Nothing is kept: an ERROR with this number and, if it has one, this M-SP.
+    Refused(ErrorNo, Option<Proposal>),
+}
+
+/// A session whose initiator is not known yet.
+pub(crate) struct HalfOpen {
+    pub(crate) remote: SocketAddr,
+    pub(crate) header: SessionHeader,
+    pub(crate) init_resp: Vec<u8>,
+    identity: Identity,
+    /// IDi of INIT_REQ.
+    init_name: Name,
+    choice: Choice,
+    path: Path,
+    keys: InitKeys,
+    opener: Opener,
+    inbound: Inbound,
+    refused: bool,
+}
+
+/// What a half-open session that verified leaves behind.
+pub(crate) struct Accepted {
+    pub(crate) remote: SocketAddr,
+    pub(crate) header: SessionHeader,
+    pub(crate) choice: Choice,
+    pub(crate) peer: Peer,
+    pub(crate) keys: SessionKeys,
+    pub(crate) agreed: Vec<Agreed>,
+    pub(crate) inbound: Inbound,
+}
+
+/// CCE_REQ is the initiator's request number 0.
+const T_CCE: u32 = 0;
+
+impl HalfOpen {
+    /// Answers INIT_REQ. The order is from cheap to dear: names, policy, then DH.
+    pub(crate) fn open(
+        cx: &mut Cx<'_>,
+        from: SocketAddr,
+        request: &InitReq<'_>,
+        m1: &[u8],
+    ) -> Result<Reception, DropReason> {
+        let init_name = Name::from_wire(&request.id_i);
+        if cx.config.identity(&init_name).is_some() {
+            return Err(DropReason::OwnName);
+        }
+        let asked = request.id_r.as_ref().map(Name::from_wire);
+        let identity = match &asked {
+            Some(name) => cx.config.identity(name),
+            None => cx.config.identities.first(),
+        };
+        let identity = identity.ok_or(DropReason::NotForUs)?.clone();
+        let offer = Proposal::from_wire(&request.offer);
+        let mut local = local_methods(cx.config, &identity);
+        let mut remote = remote_methods(cx.config);
+        if init_name.is_anonymous() {
+            // A PSK is found by both names of INIT.
+            local.retain(|m| *m != MethodId::PSK);
+            remote.retain(|m| *m != MethodId::PSK);
+        }
+        let Ok(lists) = Proposal::new(&cx.config.policy, Abilities { local: &local, remote: &remote }) else {
+            return Ok(Reception::Refused(ErrorNo::INVALID_SP_PAR, None));
+        };
+        let choice = match lists.choose_from(&offer) {
+            Ok(choice) => choice,
+            Err(_) => return Ok(Reception::Refused(ErrorNo::INVALID_SP_PAR, Some(lists))),
+        };
+        let answer = lists.answer(&choice);
+        if GroupId(request.dh.group) != choice.group {
+            return Ok(Reception::Refused(ErrorNo::INVALID_DH, Some(answer)));
+        }
+        let opened =
+            Self::agree(cx, from, request, m1, Agreement { identity, init_name, choice, answer, offer });
+        match opened {
+            Ok(half_open) => Ok(Reception::Opened(Box::new(half_open))),
+            Err(Fault::Discard(why)) => Err(why),
+            Err(Fault::Fatal(_)) => Err(DropReason::Full),
+        }
+    }
+
+    fn agree(
+        cx: &mut Cx<'_>,
+        from: SocketAddr,
+        request: &InitReq<'_>,
+        m1: &[u8],
+        agreement: Agreement,
+    ) -> Result<Self, Fault> {
+        let Agreement { identity, init_name, choice, answer, offer } = agreement;
+        let provider = &cx.config.provider;
+        let bug = Error::Bug("a choice that the provider does not have");
+        let prf = provider.prf(choice.prf).ok_or(bug.clone())?;
+        let suite = provider.suite(choice.suite).ok_or(bug.clone())?;
+        let group = provider.group(choice.group).ok_or(bug)?;
+        cx.out.metrics.key_exchanges += 1;
+        let kx = group.answer(&*provider.random, request.dh.value)?;
+        let rand_r: [u8; 32] = cx.random()?;
+        let session = Session { spi_i: request.spi_i, spi_r: cx.random_spi()? };
+        let init_resp = encode(
+            &Header {
+                version: Version::V2,
+                data_type: DataType::INIT_RESP,
+                v: false,
+                prf: choice.prf.0,
+                csb_id: request.csb_id,
+                cs_map: CsMap::NONE,
+            },
+            &[
+                Payload::Ext(Extension::Session(session)),
+                Payload::Rand(&rand_r),
+                Payload::Sp(answer.to_wire()),
+                Payload::Id(identity.name().as_wire()),
+                Payload::Dh(Dh { group: choice.group.0, value: &kx.value, kv: Kv::Null }),
+            ],
+        )?;
+        let psk = choice.uses_psk().then(|| find_psk(cx, &init_name, identity.name())).transpose()?;
+        let secrets = InitSecrets {
+            rand_i: request.rand,
+            rand_r: &rand_r,
+            shared: kx.secret,
+            psk: psk.as_ref().map_or(&[], |psk| psk.expose()),
+        };
+        let keys = InitKeys::derive(prf, suite, request.csb_id, th2(prf.hash, m1, &init_resp), secrets);
+        Ok(Self {
+            remote: from,
+            header: SessionHeader { session, csb_id: request.csb_id, prf: choice.prf.0 },
+            init_resp,
+            identity,
+            init_name,
+            choice,
+            path: Path { datagram: cx.config.path, reassembly: offer.max_message() },
+            keys,
+            opener: Opener::default(),
+            inbound: Inbound::default(),
+            refused: false,
+        })
+    }
+
+    /// Handles CCE_REQ. `Ok(true)` says that the session is established: [`Self::into_accepted`] follows.
+    pub(crate) fn handle(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: SocketAddr,
+        peek: &Peek,
+        raw: &[u8],
+    ) -> Result<Option<(Peer, Vec<Agreed>, Transcript)>, DropReason> {
+        self.header.check(peek)?;
+        let sealed = Sealed::decode(raw).map_err(|_| DropReason::Malformed)?;
+        if sealed.t != T_CCE {
+            return Err(DropReason::Replayed);
+        }
+        match self.inbound.classify(sealed.t, || cx.config.provider.sha256.digest(&[raw])) {
+            Seen::New => (),
+            Seen::Repeat => {
+                super::resend(cx, from, self.remote, raw.len(), self.inbound.response());
+                return Err(DropReason::Repeat);
+            }
+            Seen::Stale => return Err(DropReason::Replayed),
+        }
+        if self.refused {
+            return Err(DropReason::WrongState);
+        }
+        let limits = (cx.config.provider.sha256, cx.config.policy.max_message);
+        let (opened, digests) =
+            self.opener.open(self.keys.protection(), Role::Initiator, false, &sealed, limits)?;
+        let result = match opened {
+            Opened::Pending => return Ok(None),
+            Opened::Whole(plaintext) => self.verify(cx, &sealed, &plaintext),
+            Opened::Reassembled { raw, plaintext } => match Sealed::decode(&raw) {
+                Ok(sealed) => self.verify(cx, &sealed, &plaintext),
+                Err(_) => return Err(DropReason::BadFragment),
+            },
+        };
+        // The request came from where its response goes.
+        self.remote = from;
+        match result {
+            Ok((peer, agreed, response, th4)) => {
+                cx.out.metrics.authenticated += 1;
+                cx.out.send(from, &response);
+                self.inbound.answered(T_CCE, digests, response);
+                Ok(Some((peer, agreed, th4)))
+            }
+            Err(why) => {
+                cx.out.metrics.refused += 1;
+                self.refused = true;
+                let response = self.refusal(cx, &why).unwrap_or_default();
+                cx.out.send(from, &response);
+                self.inbound.answered(T_CCE, digests, response);
+                cx.out.event(Event::CallerRefused { remote: from, why });
+                Ok(None)
+            }
+        }
+    }
+
+    fn verify(
+        &self,
+        cx: &mut Cx<'_>,
+        sealed: &Sealed<'_>,
+        plaintext: &[u8],
+    ) -> Result<(Peer, Vec<Agreed>, Vec<Vec<u8>>, Transcript), Error> {
+        let chain = OpenedChain::decode(sealed, plaintext)?;
+        if !chain.fits(self.choice.confidential) {
+            return Err(PeerFault::Negotiation("confidentiality of cce").into());
+        }
+        let request = CceReq::parse(sealed, &chain)?;
+        let name = self.true_name(cx, &request)?;
+        let method = self.choice.initiator;
+        let certificate = cx.check_certificates(&request.certs, &name, method)?;
+        if MethodId(request.auth.method) != method {
+            return Err(PeerFault::Negotiation("initiator's method").into());
+        }
+        let credential = certificate.map_or_else(|| self.psk_credential(method), <[u8]>::to_vec);
+        let canon = [sealed.before_kemac, plaintext];
+        let (head, tail) = cut(canon, request.auth_start);
+        let covered = Covered {
+            keys: &self.keys,
+            sender: Role::Initiator,
+            transcript: self.keys.transcript(),
+            message: &[head, tail],
+            name: &name,
+            peer: self.identity.name(),
+            credential: &credential,
+        };
+        let proof = auth::verify(&cx.config.provider, method, certificate, &covered, request.auth.data)?;
+        if request.gcc.is_some() {
+            return Err(Error::Mismatch(Mismatch::Streams));
+        }
+        let offer = ReceivedOffer::new(&request.streams, &request.policies)?;
+        let answers = cx.config.answer.answer(&proof.peer, &offer.streams).map_err(Error::Mismatch)?;
+        let (agreed, numbers) = offer.answer(&answers)?;
+        let th3 = self.keys.transcript().th3(&canon);
+        let composed = self.cce_response(cx, &request, &agreed, &numbers, &name, th3)?;
+        let outline = self.outline(DataType::CCE_RESP, answer_map(&agreed, &numbers));
+        let response = outline.seal(&composed, self.keys.protection(), Role::Responder, true, self.path)?;
+        Ok((proof.peer, agreed, response, th3.th4(&composed.canon())))
+    }
+
+    /// The name that AUTH is over: the one in CCE_REQ if there is one, else that of INIT_REQ.
+    fn true_name(&self, cx: &Cx<'_>, request: &CceReq<'_>) -> Result<Name, PeerFault> {
+        let hidden = self.init_name.is_anonymous() || self.init_name.is_pseudonym();
+        let name = match &request.id_i {
+            Some(id) => Name::from_wire(id),
+            None if self.init_name.is_anonymous() => return Err(PeerFault::Name),
+            None => self.init_name.clone(),
+        };
+        if (!hidden && name != self.init_name) || name.is_anonymous() || cx.config.identity(&name).is_some() {
+            return Err(PeerFault::Name);
+        }
+        Ok(name)
+    }
+
+    fn psk_credential(&self, method: MethodId) -> Vec<u8> {
+        if method == MethodId::PSK { auth::id_octets(&self.init_name) } else { Vec::new() }
+    }
+
+    fn outline<'a>(&self, data_type: DataType, streams: Vec<mikey_wire::GenericCs<'a>>) -> Outline<'a> {
+        Outline {
+            header: Header {
+                version: Version::V2,
+                data_type,
+                v: false,
+                prf: self.header.prf,
+                csb_id: self.header.csb_id,
+                cs_map: CsMap::Generic(streams),
+            },
+            session: self.header.session,
+            t: T_CCE,
+            confidential: self.choice.confidential,
+        }
+    }
+
+    fn cce_response(
+        &self,
+        cx: &Cx<'_>,
+        request: &CceReq<'_>,
+        agreed: &[Agreed],
+        numbers: &[u8],
+        name: &Name,
+        th3: Transcript,
+    ) -> Result<Composed, Error> {
+        let method = self.choice.responder;
+        let (certs, credential) = own_certificates(&self.identity, method);
+        let mut body: Vec<_> = certs.into_iter().map(Payload::Cert).collect();
+        // SRTP-SPr repeats what was chosen, octet for octet.
+        let chosen = request.policies.iter().filter(|sp| numbers.contains(&sp.policy_no));
+        body.extend(chosen.cloned().map(Payload::Sp));
+        let psk_credential = self.psk_credential(method);
+        let credential = if credential.is_empty() { &psk_credential } else { credential };
+        self.outline(DataType::CCE_RESP, answer_map(agreed, numbers)).with_auth(body, method.0, |message| {
+            let covered = Covered {
+                keys: &self.keys,
+                sender: Role::Responder,
+                transcript: th3,
+                message,
+                name: self.identity.name(),
+                peer: name,
+                credential,
+            };
+            auth::prove(&cx.config.provider, method, self.identity.certified().map(|k| &**k), &covered)
+        })
+    }
+
+    /// A protected ERROR: one code for every failure.
+    fn refusal(&self, cx: &Cx<'_>, why: &Error) -> Result<Vec<Vec<u8>>, Error> {
+        let Some(number) = why.error_no() else { return Ok(Vec::new()) };
+        let outline = Outline { confidential: true, ..self.outline(DataType::ERROR, Vec::new()) };
+        let composed = outline.compose(&[Payload::Err(number)])?;
+        let path = Path { datagram: cx.config.path, ..self.path };
+        outline.seal(&composed, self.keys.protection(), Role::Responder, true, path)
+    }
+
+    /// What remains of a half-open session that verified.
+    pub(crate) fn into_accepted(self, peer: Peer, agreed: Vec<Agreed>, th4: Transcript) -> Accepted {
+        Accepted {
+            remote: self.remote,
+            header: self.header,
+            choice: self.choice,
+            peer,
+            keys: self.keys.authenticated(th4),
+            agreed,
+            inbound: self.inbound,
+        }
+    }
+}
+
+/// What INIT comes down to before DH is computed.
+struct Agreement {
+    identity: Identity,
+    init_name: Name,
+    choice: Choice,
+    answer: Proposal,
+    offer: Proposal,
+}
+
+/// The key of two names. For an unknown pair it is random, so that it fails just like a wrong one.
+fn find_psk(cx: &Cx<'_>, initiator: &Name, responder: &Name) -> Result<SecretBytes, Error> {
+    let mut random = SecretBytes::zeroed(32);
+    cx.config.provider.random.fill(random.expose_mut())?;
+    Ok(cx.config.psks.psk(initiator, responder).unwrap_or(random))
+}
+
+/// An unprotected ERROR, never longer than what it answers.
+pub(crate) fn unprotected_error(
+    csb_id: u32,
+    spi_i: u64,
+    number: ErrorNo,
+    cookie: Option<&[u8]>,
+    lists: Option<&Proposal>,
+    at_most: usize,
+) -> Result<Vec<u8>, Error> {
+    let header = Header {
+        version: Version::V2,
+        data_type: DataType::ERROR,
+        v: false,
+        prf: 0,
+        csb_id,
+        cs_map: CsMap::NONE,
+    };
+    let mut payloads = Vec::with_capacity(4);
+    payloads.extend(cookie.map(|c| Payload::Ext(Extension::Cookie(c))));
+    payloads.push(Payload::Ext(Extension::Session(Session { spi_i, spi_r: 0 })));
+    payloads.push(Payload::Err(number));
+    if let Some(lists) = lists {
+        payloads.push(Payload::Sp(lists.to_wire()));
+    }
+    let message = encode(&header, &payloads)?;
+    if message.len() > at_most { Err(ApiMisuse::TooLong.into()) } else { Ok(message) }
+}

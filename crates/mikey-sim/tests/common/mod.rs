@@ -1,0 +1,156 @@
+//! What the protocol tests share: two endpoints, and what they end with.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use mikey_crypto::SecretBytes;
+use mikey_crypto::srtp::SrtpPolicy;
+use mikey_proto::{
+    Call, CallId, Endpoint, EndpointConfig, Error, Event, Identity, Name, Negotiated, Peer, PskStore,
+    PskTable, Role, SessionId, SrtpKeys, Time,
+};
+use mikey_sim::{Adversary, Ca, KeyKind, Link, World, address, provider};
+
+pub const ALICE: &str = "sip:alice@example.com";
+pub const BOB: &str = "sip:bob@example.com";
+/// 2026-06-01, when the certificates of the tests are valid.
+pub const NOW: Duration = Duration::from_secs(1_780_272_000);
+
+pub fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+pub fn psks(a: &str, b: &str, key: [u8; 32]) -> Arc<dyn PskStore> {
+    let mut table = PskTable::new();
+    table.insert(name(a), name(b), SecretBytes::copy_from(&key)).unwrap();
+    Arc::new(table)
+}
+
+/// An endpoint that knows the key it shares with `peer`.
+pub fn with_psk(own: &str, peer: &str, key: [u8; 32], seed: u64) -> EndpointConfig {
+    let mut config = EndpointConfig::new(provider(seed), Identity::new(name(own)));
+    config.psks = psks(own, peer, key);
+    config
+}
+
+/// An endpoint with a certificate, that trusts the CA which issued it.
+pub fn certified(ca: &Ca, own: &str, kind: KeyKind, seed: u64) -> EndpointConfig {
+    let provider = provider(seed);
+    let mut config = EndpointConfig::new(provider.clone(), ca.identity(&provider, own, kind));
+    config.trust = ca.trust();
+    config.unix_time_at_zero = Some(NOW);
+    config
+}
+
+/// What an end knows once it is established.
+pub struct End {
+    pub session: SessionId,
+    pub role: Role,
+    pub peer: Peer,
+    pub negotiated: Negotiated,
+    pub keys: SrtpKeys,
+}
+
+/// Alice is node 0 and calls, Bob is node 1.
+pub struct Pair {
+    pub world: World<Endpoint>,
+    pub call: Option<CallId>,
+    pub events: [Vec<Event>; 2],
+}
+
+impl Pair {
+    pub fn new(link: Link, alice: EndpointConfig, bob: EndpointConfig) -> Self {
+        let nodes = [Endpoint::new(alice).unwrap(), Endpoint::new(bob).unwrap()];
+        Self { world: World::new(link, nodes), call: None, events: [Vec::new(), Vec::new()] }
+    }
+
+    pub fn with_adversary(mut self, adversary: impl Adversary + 'static) -> Self {
+        self.world = self.world.with_adversary(adversary);
+        self
+    }
+
+    /// Starts a call for one stream each way and runs for a minute.
+    pub fn call(&mut self, to: &str) -> &mut Self {
+        self.start(to);
+        self.run(Time::from_secs(60))
+    }
+
+    pub fn start(&mut self, to: &str) -> &mut Self {
+        let call = Call::both_ways(name(to), SrtpPolicy::AES_CM_128_HMAC_SHA1_80);
+        self.call = Some(self.world.act(0, |now, alice| alice.connect(now, address(1), &call)).unwrap());
+        self
+    }
+
+    pub fn run(&mut self, until: Time) -> &mut Self {
+        self.world.run_until(until);
+        for n in [0, 1] {
+            self.events[n].extend(self.world.events(n));
+        }
+        self
+    }
+
+    /// What both ends know; fails the test if either is not established, or twice.
+    pub fn established(&mut self) -> (End, End) {
+        let [alice, bob] = &mut self.events;
+        (end(alice).expect("alice is not established"), end(bob).expect("bob is not established"))
+    }
+
+    /// Why the call failed.
+    pub fn failure(&mut self) -> Option<Error> {
+        self.events[0].iter().find_map(|event| match event {
+            Event::CallFailed { why, .. } => Some(why.clone()),
+            _ => None,
+        })
+    }
+
+    /// Whether an end was established.
+    pub fn is_established(&self, n: usize) -> bool {
+        self.events[n].iter().any(|event| matches!(event, Event::Established { .. }))
+    }
+}
+
+fn end(events: &mut Vec<Event>) -> Option<End> {
+    let mut found = None;
+    let mut keys = None;
+    for event in events.drain(..) {
+        match event {
+            Event::Established { session, role, peer, negotiated, .. } => {
+                assert!(found.is_none(), "established twice");
+                found = Some((session, role, peer, negotiated));
+            }
+            Event::SrtpKeysReady { keys: ready, .. } => {
+                assert!(keys.is_none(), "keys twice");
+                keys = Some(ready);
+            }
+            Event::CallFailed { why, .. } | Event::BranchFailed { why, .. } => {
+                panic!("the call failed: {why}")
+            }
+            _ => (),
+        }
+    }
+    let (session, role, peer, negotiated) = found?;
+    Some(End { session, role, peer, negotiated, keys: keys? })
+}
+
+/// Both ends have the same keys for the same streams, seen from their own side; and no two streams share one.
+pub fn same_keys(alice: &End, bob: &End) {
+    assert_eq!(alice.keys.streams.len(), bob.keys.streams.len());
+    let mut seen = Vec::new();
+    for (a, b) in alice.keys.streams.iter().zip(&bob.keys.streams) {
+        assert_eq!((a.cs_id, a.ssrc, a.policy, &a.mki), (b.cs_id, b.ssrc, b.policy, &b.mki));
+        assert_ne!(a.sender, b.sender);
+        assert_eq!(a.master_key.expose(), b.master_key.expose());
+        assert_eq!(a.master_salt.expose(), b.master_salt.expose());
+        assert_eq!(a.master_key.len(), usize::from(a.policy.key_len));
+        assert!(!seen.contains(&a.master_key.expose().to_vec()), "one key for two streams");
+        seen.push(a.master_key.expose().to_vec());
+    }
+}
