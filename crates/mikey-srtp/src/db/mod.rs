@@ -1,0 +1,205 @@
+//! The context database: contexts by (SSRC, destination address, destination port) (RFC 3711 section 3.2.3).
+//!
+//! Invariant: a table entry points to a stream that has exactly that SSRC, destination and direction; a stream belongs
+//! to one sender.
+
+mod bind;
+mod install;
+mod packets;
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use hashbrown::HashTable;
+use mikey_crypto::srtp::SrtpCrypto;
+
+use crate::destination::Destination;
+use crate::index::Ssrc;
+use crate::sender::{Direction, Owner, Sender, SenderId, StartIndex, StreamInfo};
+use crate::slab::Slab;
+use crate::stats::Stats;
+use crate::stream::Stream;
+
+pub use packets::{Accepted, AcceptedRtcp};
+
+/// How a database is made.
+#[derive(Clone, Copy, Debug)]
+pub struct DbConfig {
+    /// Random numbers, so that nobody can aim SSRCs at one place of the table. Draw them from the provider.
+    pub hash_seed: [u64; 2],
+    /// Streams that it holds at most; installing or binding more is refused.
+    pub max_streams: u32,
+}
+
+impl DbConfig {
+    /// A configuration for up to four million streams.
+    #[must_use]
+    pub const fn new(hash_seed: [u64; 2]) -> Self {
+        Self { hash_seed, max_streams: 1 << 22 }
+    }
+}
+
+/// Crypto contexts of any number of sessions, in both directions.
+///
+/// One database is used by one core at a time; packets are protected and unprotected in the caller's buffer without
+/// allocating. See [`Install`](crate::Install) for what goes in.
+///
+/// ```
+/// use mikey_crypto::SecretBytes;
+/// use mikey_crypto::srtp::{SrtpCrypto, SrtpPolicy};
+/// use mikey_srtp::{
+///     ContextDb, DbConfig, Destination, Direction, Install, MasterKey, Owner, ProtectError, Ssrc, Ssrcs, Time,
+/// };
+///
+/// fn send(crypto: &'static dyn SrtpCrypto, rtp: &[u8], buffer: &mut [u8; 1500]) -> Result<usize, ProtectError> {
+///     let mut db = ContextDb::new(crypto, DbConfig::new([1, 2]));
+///     let to = Destination::from(std::net::SocketAddr::from(([192, 0, 2, 1], 5004)));
+///     let key = MasterKey::new(SecretBytes::zeroed(16), SecretBytes::zeroed(14));
+///     let policy = SrtpPolicy::AES_CM_128_HMAC_SHA1_80;
+///     db.install(Install::new(Direction::Outbound, to, Owner(1), Ssrcs::Any, policy, key)).unwrap();
+///     buffer[..rtp.len()].copy_from_slice(rtp);
+///     Ok(db.protect_rtp(Time::ZERO, to, buffer, rtp.len())?.len)
+/// }
+/// ```
+pub struct ContextDb {
+    crypto: &'static dyn SrtpCrypto,
+    seed: [u64; 2],
+    max_streams: usize,
+    table: HashTable<u32>,
+    streams: Slab<DbStream>,
+    senders: Slab<Sender>,
+    next_serial: u32,
+    /// Senders that take any SSRC, in the order of their installation.
+    wildcards: BTreeMap<(Destination, bool), Vec<u32>>,
+    /// Whose each master key is.
+    keys: BTreeMap<u64, KeyOwner>,
+    stats: Stats,
+    /// A packet while several keys are tried on it.
+    spare: Vec<u8>,
+}
+
+/// A stream with its place in the table.
+struct DbStream {
+    destination: Destination,
+    direction: Direction,
+    sender: SenderId,
+    owner: Owner,
+    stream: Stream,
+}
+
+struct KeyOwner {
+    owner: Owner,
+    direction: Direction,
+    uses: u32,
+}
+
+impl ContextDb {
+    /// An empty database.
+    #[must_use]
+    pub fn new(crypto: &'static dyn SrtpCrypto, config: DbConfig) -> Self {
+        Self {
+            crypto,
+            seed: config.hash_seed,
+            max_streams: usize::try_from(config.max_streams).unwrap_or(usize::MAX),
+            table: HashTable::new(),
+            streams: Slab::new(),
+            senders: Slab::new(),
+            next_serial: 0,
+            wildcards: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            stats: Stats::default(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Number of streams.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Whether there is no stream; there may be wildcard senders.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What the database has done so far.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// The streams of a sender, late-bound ones included; none if there is no such sender.
+    pub fn streams(&self, sender: SenderId) -> impl Iterator<Item = StreamInfo> {
+        let slots = self.sender(sender).map_or(&[][..], |sender| &sender.streams);
+        slots.iter().filter_map(|slot| self.streams.get(*slot)).map(|entry| info(&entry.stream))
+    }
+
+    /// One stream of a sender.
+    #[must_use]
+    pub fn stream(&self, sender: SenderId, ssrc: Ssrc) -> Option<StreamInfo> {
+        self.streams(sender).find(|info| info.ssrc == ssrc)
+    }
+
+    /// Sets the index of a stream: where key management says that it stands. What was accepted stays accepted.
+    ///
+    /// Returns whether there is such a stream.
+    pub fn set_index(&mut self, sender: SenderId, ssrc: Ssrc, start: StartIndex) -> bool {
+        self.change(sender, ssrc, |stream| stream.tracker = start.tracker())
+    }
+
+    /// Sets the index of an outbound stream's next SRTCP packet; only the low 31 bits count.
+    ///
+    /// Going back repeats keystream under the same key: this is for streams taken over from elsewhere.
+    pub fn set_next_rtcp_index(&mut self, sender: SenderId, ssrc: Ssrc, index: u32) -> bool {
+        self.change(sender, ssrc, |stream| stream.rtcp_next = u64::from(index & 0x7fff_ffff))
+    }
+
+    /// RFC 4771 mode 3: whether ROCs that come in packets are ignored, because the application knows ours to be right.
+    pub fn ignore_received_roc(&mut self, sender: SenderId, ssrc: Ssrc, ignore: bool) -> bool {
+        self.change(sender, ssrc, |stream| stream.ignore_received_roc = ignore)
+    }
+
+    fn change(&mut self, sender: SenderId, ssrc: Ssrc, change: impl FnOnce(&mut Stream)) -> bool {
+        let Some(found) = self.sender(sender) else { return false };
+        let slots = found.streams.iter();
+        let slot = slots.copied().find(|slot| self.streams.get(*slot).is_some_and(|e| e.stream.ssrc == ssrc));
+        let Some(entry) = slot.and_then(|slot| self.streams.get_mut(slot)) else { return false };
+        change(&mut entry.stream);
+        true
+    }
+
+    fn sender(&self, id: SenderId) -> Option<&Sender> {
+        self.senders.get(id.slot).filter(|sender| sender.serial == id.serial)
+    }
+
+    /// The slot of a stream.
+    #[inline]
+    fn find(&self, direction: Direction, destination: Destination, ssrc: Ssrc) -> Option<u32> {
+        let hash = destination.hash(ssrc, direction as u8, self.seed);
+        let is_it = |slot: &u32| {
+            self.streams.get(*slot).is_some_and(|entry| {
+                entry.stream.ssrc == ssrc && entry.destination == destination && entry.direction == direction
+            })
+        };
+        self.table.find(hash, is_it).copied()
+    }
+}
+
+fn info(stream: &Stream) -> StreamInfo {
+    let highest = stream.tracker.highest();
+    StreamInfo {
+        ssrc: stream.ssrc,
+        index: stream.tracker.is_known().then_some(highest),
+        roc: highest.roc(),
+        next_rtcp_index: u32::try_from(stream.rtcp_next & 0x7fff_ffff).unwrap_or(0),
+        stats: stream.stats,
+    }
+}
+
+impl DbStream {
+    fn hash(&self, seed: [u64; 2]) -> u64 {
+        self.destination.hash(self.stream.ssrc, self.direction as u8, seed)
+    }
+}

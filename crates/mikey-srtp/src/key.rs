@@ -1,0 +1,354 @@
+//! Master keys as key management hands them over, and what a context makes of one (RFC 3711 section 3.2.1).
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use mikey_crypto::SecretBytes;
+use mikey_crypto::srtp::{
+    SrtpCipher, SrtpCrypto, SrtpPolicy, SrtpTransform, TransformKeys, UnsupportedTransform,
+};
+
+use crate::error::InstallError;
+use crate::extension::ExtensionIds;
+use crate::index::PacketIndex;
+use crate::iv::Salt;
+use crate::kdf::{Master, Purpose, SessionKeys};
+use crate::limits::{MAX_MKI_LEN, MAX_SRTCP_PACKETS, MAX_SRTP_PACKETS, SOFT_LIMIT_FRACTION};
+use crate::time::Time;
+
+/// A master key, its salt, its name and its life. Secrets move in and are wiped when the last session key is derived.
+///
+/// ```
+/// use mikey_crypto::SecretBytes;
+/// use mikey_srtp::{MasterKey, Mki};
+///
+/// let key = MasterKey::new(SecretBytes::zeroed(16), SecretBytes::zeroed(14)).with_mki(Mki::new(&[0, 0, 0, 1]).unwrap());
+/// ```
+pub struct MasterKey {
+    /// The master key: 16, 24 or 32 octets, at least as long as the policy's session key.
+    pub key: SecretBytes,
+    /// The master salt: 12 octets for an AEAD, at most 14 for the others.
+    pub salt: SecretBytes,
+    /// Its identifier in packets; empty if packets carry none.
+    pub mki: Mki,
+    /// For which packet indices it is valid.
+    pub validity: Validity,
+    /// How much it may protect, and until when.
+    pub lifetime: Lifetime,
+}
+
+impl MasterKey {
+    /// A key without MKI, valid for every index, with the lifetime of RFC 3711.
+    #[must_use]
+    pub fn new(key: SecretBytes, salt: SecretBytes) -> Self {
+        Self { key, salt, mki: Mki::none(), validity: Validity::Always, lifetime: Lifetime::RFC3711 }
+    }
+
+    /// The same key with an MKI.
+    #[must_use]
+    pub fn with_mki(mut self, mki: Mki) -> Self {
+        self.mki = mki;
+        self
+    }
+
+    /// The same key with a range of indices.
+    #[must_use]
+    pub fn with_validity(mut self, validity: Validity) -> Self {
+        self.validity = validity;
+        self
+    }
+
+    /// The same key with another lifetime.
+    #[must_use]
+    pub fn with_lifetime(mut self, lifetime: Lifetime) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+}
+
+/// Master key identifier: 0 to 255 octets, 0 meaning that packets carry none. It is public.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Mki(Box<[u8]>);
+
+impl Mki {
+    /// No MKI in packets.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Copies an identifier.
+    ///
+    /// # Errors
+    /// [`MkiTooLong`] above 255 octets.
+    pub fn new(mki: &[u8]) -> Result<Self, MkiTooLong> {
+        if mki.len() > MAX_MKI_LEN { Err(MkiTooLong) } else { Ok(Self(mki.into())) }
+    }
+}
+
+impl AsRef<[u8]> for Mki {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// An MKI has at most 255 octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MkiTooLong;
+
+impl core::fmt::Display for MkiTooLong {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("an MKI has at most 255 octets")
+    }
+}
+
+impl core::error::Error for MkiTooLong {}
+
+/// For which SRTP packets a master key is valid (`From`, `To` of RFC 3711 section 8.1.1). SRTCP is not bound by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// From the first packet until another key replaces it.
+    Always,
+    /// For the indices of this range, ends included.
+    Range {
+        /// First index.
+        from: PacketIndex,
+        /// Last index.
+        to: PacketIndex,
+    },
+}
+
+impl Validity {
+    pub(crate) fn holds(self, index: PacketIndex) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Range { from, to } => from <= index && index <= to,
+        }
+    }
+}
+
+/// How many packets a key may protect on one stream, and until when. A soft limit is reported when less than a
+/// sixteenth is left; at the end packets are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// SRTP packets, at most 2^48.
+    pub srtp_packets: u64,
+    /// SRTCP packets, at most 2^31.
+    pub srtcp_packets: u64,
+    /// When it ends in any case.
+    pub until: Time,
+}
+
+impl Lifetime {
+    /// 2^48 SRTP and 2^31 SRTCP packets, no end in time.
+    pub const RFC3711: Self =
+        Self { srtp_packets: MAX_SRTP_PACKETS, srtcp_packets: MAX_SRTCP_PACKETS, until: Time::NEVER };
+
+    pub(crate) fn check(&self) -> bool {
+        (1..=MAX_SRTP_PACKETS).contains(&self.srtp_packets)
+            && (1..=MAX_SRTCP_PACKETS).contains(&self.srtcp_packets)
+    }
+
+    /// The share of one late-bound SSRC.
+    pub(crate) fn divided(self, by: u32) -> Self {
+        let by = u64::from(by);
+        Self {
+            srtp_packets: (self.srtp_packets / by).max(1),
+            srtcp_packets: (self.srtcp_packets / by).max(1),
+            until: self.until,
+        }
+    }
+}
+
+/// Whether `used` packets of `limit` leave so few that a new key is due.
+pub(crate) const fn is_due(used: u64, limit: u64) -> bool {
+    used >= limit - limit / SOFT_LIMIT_FRACTION
+}
+
+/// One master key with its policy, ready for packets. Shared by the streams of its sender; never changes.
+pub(crate) struct Context {
+    pub(crate) policy: SrtpPolicy,
+    pub(crate) mki: Mki,
+    /// SRTP keys; those of the first period if the policy has a key derivation rate.
+    pub(crate) rtp: RtpKeys,
+    pub(crate) rtcp: SessionKeys,
+    /// What few keys have.
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// What few keys have: a key derivation rate, encrypted header extensions, a validity, a lifetime.
+pub(crate) struct Rare {
+    pub(crate) master: Option<Master>,
+    pub(crate) extensions: ExtensionIds,
+    pub(crate) validity: Validity,
+    pub(crate) lifetime: Lifetime,
+}
+
+impl Context {
+    /// Checks the key against the policy and derives what does not depend on an index. Also returns a name of the key
+    /// that tells nothing about it.
+    pub(crate) fn new(
+        crypto: &dyn SrtpCrypto,
+        policy: &SrtpPolicy,
+        extensions: ExtensionIds,
+        key: MasterKey,
+    ) -> Result<(Arc<Self>, u64), InstallError> {
+        policy.check()?;
+        let MasterKey { key, salt, mki, validity, lifetime } = key;
+        if !matches!(key.len(), 16 | 24 | 32) || key.len() < usize::from(policy.key_len) {
+            return Err(InstallError::MasterKeyLen);
+        }
+        if salt.len() > 14 || (policy.cipher == SrtpCipher::AesGcm && salt.len() != 12) {
+            return Err(InstallError::MasterSaltLen);
+        }
+        let backwards = matches!(validity, Validity::Range { from, to } if from > to);
+        if backwards || !lifetime.check() {
+            return Err(InstallError::Validity);
+        }
+        let master = Master { key, salt };
+        let rtp = RtpKeys::derive(crypto, policy, &master, extensions, 0)?;
+        let rtcp = master.derive(crypto, policy, Purpose::Rtcp, 0)?;
+        let fingerprint = master.fingerprint(crypto)?;
+        let is_rare = policy.kdr != 0
+            || !extensions.is_empty()
+            || validity != Validity::Always
+            || lifetime != Lifetime::RFC3711;
+        let rare = is_rare.then(|| {
+            let master = (policy.kdr != 0).then_some(master);
+            Box::new(Rare { master, extensions, validity, lifetime })
+        });
+        Ok((Arc::new(Self { policy: *policy, mki, rtp, rtcp, rare }), fingerprint))
+    }
+
+    #[inline]
+    pub(crate) fn validity(&self) -> Validity {
+        self.rare.as_ref().map_or(Validity::Always, |rare| rare.validity)
+    }
+
+    #[inline]
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        self.rare.as_ref().map_or(Lifetime::RFC3711, |rare| rare.lifetime)
+    }
+
+    /// SRTCP's keys of an index, if the policy derives new ones on the way.
+    pub(crate) fn rtcp_period(
+        &self,
+        crypto: &dyn SrtpCrypto,
+        index: u32,
+    ) -> Result<Option<SessionKeys>, UnsupportedTransform> {
+        let Some(master) = self.rare.as_ref().and_then(|rare| rare.master.as_ref()) else { return Ok(None) };
+        let period = u64::from(index) >> self.policy.kdr.trailing_zeros();
+        master.derive(crypto, &self.policy, Purpose::Rtcp, period).map(Some)
+    }
+
+    #[inline]
+    pub(crate) fn extensions(&self) -> ExtensionIds {
+        self.rare.as_ref().map_or(ExtensionIds::NONE, |rare| rare.extensions)
+    }
+}
+
+/// The keys of SRTP for one period of the key derivation rate.
+pub(crate) struct RtpKeys {
+    pub(crate) transform: Box<dyn SrtpTransform>,
+    pub(crate) salt: Salt,
+    pub(crate) rare: Option<Box<RareRtpKeys>>,
+}
+
+/// Transforms that few policies need.
+pub(crate) struct RareRtpKeys {
+    /// The keystream of header extensions (RFC 6904), and its salt.
+    pub(crate) extension: Option<(Box<dyn SrtpTransform>, Salt)>,
+    /// RFC 4771 modes 1 and 3: the packets that carry no MAC.
+    pub(crate) untagged: Option<Box<dyn SrtpTransform>>,
+}
+
+impl RtpKeys {
+    pub(crate) fn derive(
+        crypto: &dyn SrtpCrypto,
+        policy: &SrtpPolicy,
+        master: &Master,
+        extensions: ExtensionIds,
+        period: u64,
+    ) -> Result<Self, UnsupportedTransform> {
+        let keys = master.derive(crypto, policy, Purpose::Rtp, period)?;
+        let transform = crypto.transform(&rtp_keys(policy, &keys))?;
+        let untagged = match policy.auth.carries_roc() {
+            true => {
+                Some(crypto.transform(&TransformKeys { authentication: None, ..rtp_keys(policy, &keys) })?)
+            }
+            false => None,
+        };
+        let extension = match extensions.is_empty() {
+            true => None,
+            false => {
+                let keys = master.derive(crypto, policy, Purpose::Header, period)?;
+                Some((crypto.transform(&extension_keys(policy, &keys))?, keys.salt))
+            }
+        };
+        let is_rare = untagged.is_some() || extension.is_some();
+        let rare = is_rare.then(|| Box::new(RareRtpKeys { extension, untagged }));
+        Ok(Self { transform, salt: keys.salt, rare })
+    }
+
+    /// Moves on to another period without allocating.
+    pub(crate) fn rederive(
+        &mut self,
+        crypto: &dyn SrtpCrypto,
+        policy: &SrtpPolicy,
+        master: &Master,
+        period: u64,
+    ) -> Result<(), UnsupportedTransform> {
+        let keys = master.derive(crypto, policy, Purpose::Rtp, period)?;
+        self.transform.rekey(&rtp_keys(policy, &keys))?;
+        self.salt = keys.salt;
+        let Some(rare) = &mut self.rare else { return Ok(()) };
+        if let Some(untagged) = &mut rare.untagged {
+            untagged.rekey(&TransformKeys { authentication: None, ..rtp_keys(policy, &keys) })?;
+        }
+        if let Some((transform, salt)) = &mut rare.extension {
+            let keys = master.derive(crypto, policy, Purpose::Header, period)?;
+            transform.rekey(&extension_keys(policy, &keys))?;
+            *salt = keys.salt;
+        }
+        Ok(())
+    }
+}
+
+fn rtp_keys<'a>(policy: &SrtpPolicy, keys: &'a SessionKeys) -> TransformKeys<'a> {
+    // An AEAD cannot be off (checked); another cipher that is off is the NULL cipher.
+    let cipher = if policy.srtp_encryption { policy.cipher } else { SrtpCipher::Null };
+    transform_keys(policy, keys, cipher, policy.srtp_auth)
+}
+
+/// The keys of SRTCP. An AEAD authenticates whether it encrypts or not.
+pub(crate) fn rtcp_keys<'a>(
+    policy: &SrtpPolicy,
+    keys: &'a SessionKeys,
+    encrypted: bool,
+) -> TransformKeys<'a> {
+    let off = !encrypted && policy.cipher != SrtpCipher::AesGcm;
+    let cipher = if off { SrtpCipher::Null } else { policy.cipher };
+    transform_keys(policy, keys, cipher, policy.srtcp_auth)
+}
+
+/// RFC 7714 section 8.3: with an AEAD the keystream of header extensions is that of AES-CM.
+fn extension_keys<'a>(policy: &SrtpPolicy, keys: &'a SessionKeys) -> TransformKeys<'a> {
+    let cipher = if policy.cipher == SrtpCipher::AesGcm { SrtpCipher::AesCm } else { policy.cipher };
+    transform_keys(policy, keys, cipher, false)
+}
+
+fn transform_keys<'a>(
+    policy: &SrtpPolicy,
+    keys: &'a SessionKeys,
+    cipher: SrtpCipher,
+    authenticated: bool,
+) -> TransformKeys<'a> {
+    let hmac = authenticated && policy.cipher != SrtpCipher::AesGcm;
+    TransformKeys {
+        cipher,
+        encryption: keys.encryption(),
+        salt: keys.salt.get(..usize::from(policy.salt_len)).unwrap_or(&[]),
+        authentication: hmac.then(|| keys.authentication()),
+        prefix_len: policy.prefix_len,
+    }
+}

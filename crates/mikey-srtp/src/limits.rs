@@ -1,0 +1,32 @@
+//! Every limit of the crate, with its source and what happens when it is hit.
+
+/// RFC 3711 section 9.2: SRTP packets under one master key; the key then refuses ([`crate::ProtectError::KeyExhausted`]).
+pub const MAX_SRTP_PACKETS: u64 = 1 << 48;
+
+/// RFC 3711 section 9.2: SRTCP packets under one master key; the key then refuses.
+pub const MAX_SRTCP_PACKETS: u64 = 1 << 31;
+
+/// Longest MKI in octets, from the one-octet SPI length of RFC 3830 section 6.14; a longer one cannot be made.
+pub const MAX_MKI_LEN: usize = 255;
+
+/// Keys that one stream holds at once; the oldest goes when another comes.
+pub const MAX_KEYS: usize = 4;
+
+/// Smallest replay window (RFC 3711 section 3.3.2 requires 64).
+pub const MIN_WINDOW: u32 = 64;
+
+/// Largest replay window: half the sequence number space, beyond which indices are ambiguous.
+pub const MAX_WINDOW: u32 = 1 << 15;
+
+/// Late-bound SSRCs of one wildcard sender; another one is refused ([`crate::UnprotectError::TooManySsrcs`]). Each gets
+/// this fraction of the key's packet limits, so that their sum cannot exceed them.
+pub const MAX_SSRCS_PER_WILDCARD: u32 = 64;
+
+/// Wildcard senders whose keys are tried for one packet of an unknown SSRC; those installed first come first.
+pub const MAX_WILDCARD_TRIALS: usize = 8;
+
+/// Longest header extension that f8 encrypts, since its keystream cannot be made in pieces; a longer one is refused.
+pub const MAX_F8_EXTENSION: usize = 1024;
+
+/// A key is reported as due for a rekey when less than this fraction of its packets is left.
+pub const SOFT_LIMIT_FRACTION: u64 = 16;

@@ -1,0 +1,254 @@
+//! Sending: RTP to SRTP, RTCP to SRTCP (RFC 3711 sections 3.3 and 3.4).
+//!
+//! ```text
+//! SRTP   header | payload* | [MKI] | [ROC] [MAC]          AEAD: header | payload* tag | [MKI]
+//! SRTCP  header | rest* | E index | [MKI] | [MAC]         AEAD: header | rest* tag | E index | [MKI]
+//! ```
+
+use mikey_crypto::srtp::{Sealing, SrtpCrypto, Tag};
+
+use crate::error::ProtectError;
+use crate::extension;
+use crate::index::{Extended, PacketIndex, Ssrc, epoch};
+use crate::iv;
+use crate::key::{is_due, rtcp_keys};
+
+use crate::packet::{Malformed, RTCP_CLEAR, RtpLayout};
+use crate::replay::Stale;
+use crate::stream::{KeyState, Stream};
+use crate::tag::{ENCRYPTED, INDEX_LEN, RtpTail, is_aead, rtcp_tag_len};
+use crate::time::Time;
+
+/// A protected RTP packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Protected {
+    /// Octets of the SRTP packet, from the start of the buffer.
+    pub len: usize,
+    /// Its sender.
+    pub ssrc: Ssrc,
+    /// Its index.
+    pub index: PacketIndex,
+    /// Less than a sixteenth of the key's packets is left.
+    pub rekey_due: bool,
+}
+
+/// A protected RTCP packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProtectedRtcp {
+    /// Octets of the SRTCP packet, from the start of the buffer.
+    pub len: usize,
+    /// Its sender.
+    pub ssrc: Ssrc,
+    /// Its SRTCP index, 31 bits.
+    pub index: u32,
+    /// Less than a sixteenth of the key's packets is left.
+    pub rekey_due: bool,
+}
+
+/// An RTP packet between the checks and the cipher: what [`Stream::begin_rtp`] decided.
+pub(crate) struct Pending {
+    pub(crate) layout: RtpLayout,
+    pub(crate) index: Extended,
+    pub(crate) key: usize,
+    pub(crate) tail: RtpTail,
+    pub(crate) needed: usize,
+    pub(crate) rekey_due: bool,
+}
+
+impl Stream {
+    pub(crate) fn protect_rtp(
+        &mut self,
+        crypto: &dyn SrtpCrypto,
+        now: Time,
+        packet: &mut [u8],
+        len: usize,
+        layout: RtpLayout,
+    ) -> Result<Protected, ProtectError> {
+        let pending = self.begin_rtp(crypto, now, packet, len, layout)?;
+        let key = self.key(pending.key).ok_or(ProtectError::NoKey)?;
+        let keys = key.rtp_keys(pending.index);
+        let policy = &key.context.policy;
+        let transform = match &keys.rare {
+            Some(rare) if pending.tail.mac == 0 => rare.untagged.as_ref().unwrap_or(&keys.transform),
+            _ => &keys.transform,
+        };
+        let sealing = self.sealing(key, &pending, packet, len, is_aead(policy))?;
+        let tag = transform.seal(sealing).map_err(|_| ProtectError::Transform)?;
+        self.finish_rtp(&pending, packet, len, &tag)
+    }
+
+    /// Everything that can refuse the packet, and the encryption of its header extension. Changes no state.
+    pub(crate) fn begin_rtp(
+        &mut self,
+        crypto: &dyn SrtpCrypto,
+        now: Time,
+        packet: &mut [u8],
+        len: usize,
+        layout: RtpLayout,
+    ) -> Result<Pending, ProtectError> {
+        let index = self.tracker.estimate(layout.seq);
+        let at = self.sending_key(now, PacketIndex::from_u64(index))?;
+        let limit = self.key(at).map_or(0, |key| self.allowance(key).srtp_packets);
+        let ssrc = self.ssrc;
+        let key = self.key_mut(at).ok_or(ProtectError::NoKey)?;
+        key.rtp_window.check(index).map_err(|stale| match stale {
+            Stale::Replayed => ProtectError::IndexReused,
+            Stale::Old => ProtectError::IndexTooOld,
+        })?;
+        if key.rtp_used >= limit || key.epoch.is_some_and(|first| first != epoch(index)) {
+            return Err(ProtectError::KeyExhausted);
+        }
+        let tail = RtpTail::of(&key.context.policy, layout.seq);
+        let needed = len + key.context.mki.as_ref().len() + tail.len();
+        if packet.len() < needed {
+            return Err(ProtectError::BufferTooSmall { needed });
+        }
+        let rekey_due = is_due(key.rtp_used + 1, limit);
+        key.prepare(crypto, index).map_err(|_| ProtectError::Transform)?;
+        let keys = key.rtp_keys(index);
+        if let Some((transform, salt)) = keys.rare.as_ref().and_then(|rare| rare.extension.as_ref()) {
+            let packet = packet.get_mut(..len).ok_or(Malformed::Short)?;
+            let ids = key.context.extensions();
+            let cipher = key.context.policy.cipher;
+            extension::check(&ids, packet, &layout, cipher)?;
+            let iv = extension::iv(cipher, salt, ssrc, index, packet);
+            extension::apply(&ids, transform.as_ref(), iv, packet, &layout)?;
+        }
+        Ok(Pending { layout, index, key: at, tail, needed, rekey_due })
+    }
+
+    /// The provider's view of the packet.
+    pub(crate) fn sealing<'p>(
+        &self,
+        key: &KeyState,
+        pending: &Pending,
+        packet: &'p mut [u8],
+        len: usize,
+        aead: bool,
+    ) -> Result<Sealing<'p>, ProtectError> {
+        let keys = key.rtp_keys(pending.index);
+        let packet = packet.get_mut(..len).ok_or(Malformed::Short)?;
+        let iv = iv::rtp(key.context.policy.cipher, &keys.salt, self.ssrc, pending.index, packet);
+        let trailer =
+            if aead { None } else { Some(PacketIndex::from_u64(pending.index).roc().to_be_bytes()) };
+        Ok(Sealing { iv, packet, clear: pending.layout.header_len, trailer })
+    }
+
+    /// Writes MKI and tag, and takes note of the packet.
+    pub(crate) fn finish_rtp(
+        &mut self,
+        pending: &Pending,
+        packet: &mut [u8],
+        len: usize,
+        tag: &Tag,
+    ) -> Result<Protected, ProtectError> {
+        let index = PacketIndex::from_u64(pending.index);
+        let ssrc = self.ssrc;
+        let key = self.key_mut(pending.key).ok_or(ProtectError::NoKey)?;
+        let mac = tag.get(..pending.tail.mac).ok_or(ProtectError::Transform)?;
+        let roc = index.roc().to_be_bytes();
+        let roc = if pending.tail.roc { &roc[..] } else { &[] };
+        let mki = key.context.mki.as_ref();
+        let tail = packet.get_mut(len..pending.needed).ok_or(Malformed::Short)?;
+        if is_aead(&key.context.policy) {
+            write(tail, [mac, mki, &[]]);
+        } else {
+            write(tail, [mki, roc, mac]);
+        }
+        key.rtp_window.commit(pending.index);
+        key.rtp_used += 1;
+        key.epoch = Some(epoch(pending.index));
+        key.confirm(pending.index);
+        self.tracker.commit(pending.index);
+        self.stats.rtp += 1;
+        Ok(Protected { len: pending.needed, ssrc, index, rekey_due: pending.rekey_due })
+    }
+
+    pub(crate) fn protect_rtcp(
+        &mut self,
+        crypto: &dyn SrtpCrypto,
+        now: Time,
+        packet: &mut [u8],
+        len: usize,
+    ) -> Result<ProtectedRtcp, ProtectError> {
+        let (ssrc, next) = (self.ssrc, self.rtcp_next);
+        let at = self.sending_key(now, self.tracker.highest())?;
+        let limit = self.key(at).map_or(0, |key| self.allowance(key).srtcp_packets);
+        let key = self.key_mut(at).ok_or(ProtectError::NoKey)?;
+        let context = &key.context;
+        let policy = &context.policy;
+        let pass = next >> 31;
+        if key.rtcp_used >= limit || key.rtcp_epoch.is_some_and(|first| first != pass) {
+            return Err(ProtectError::KeyExhausted);
+        }
+        let mki = context.mki.as_ref();
+        let tag_len = rtcp_tag_len(policy);
+        let needed = len + INDEX_LEN + mki.len() + tag_len;
+        if packet.len() < needed {
+            return Err(ProtectError::BufferTooSmall { needed });
+        }
+        let encrypted = policy.srtcp_encryption;
+        let index = u32::try_from(next & 0x7fff_ffff).map_err(|_| ProtectError::Transform)?;
+        let word = (index | if encrypted { ENCRYPTED } else { 0 }).to_be_bytes();
+        let rederived = context.rtcp_period(crypto, index).map_err(|_| ProtectError::Transform)?;
+        let keys = rederived.as_ref().unwrap_or(&context.rtcp);
+        let clear_header = *packet.first_chunk::<RTCP_CLEAR>().ok_or(Malformed::Short)?;
+        let iv = iv::rtcp(policy.cipher, &keys.salt, ssrc, word, &clear_header);
+        let (body, tail) = packet.split_at_mut_checked(len).ok_or(Malformed::Short)?;
+        let transform = rtcp_keys(policy, keys, encrypted);
+        if is_aead(policy) && !encrypted {
+            // All of it is associated data, E flag and index included (RFC 7714 section 9.3): they stand behind the
+            // packet while the tag is made, and behind the tag afterwards.
+            write(tail, [&word, &[], &[]]);
+            let joined = packet.get_mut(..len + INDEX_LEN).ok_or(Malformed::Short)?;
+            let sealing = Sealing { iv, clear: joined.len(), packet: joined, trailer: None };
+            let tag = crypto.seal_once(&transform, sealing).map_err(|_| ProtectError::Transform)?;
+            let tail = packet.get_mut(len..needed).ok_or(Malformed::Short)?;
+            write(tail, [tag.get(..tag_len).ok_or(ProtectError::Transform)?, &word, mki]);
+        } else {
+            let clear = if encrypted { RTCP_CLEAR } else { len };
+            let sealing = Sealing { iv, packet: body, clear, trailer: Some(word) };
+            let tag = crypto.seal_once(&transform, sealing).map_err(|_| ProtectError::Transform)?;
+            let mac = tag.get(..tag_len).ok_or(ProtectError::Transform)?;
+            write(tail, if is_aead(policy) { [mac, &word, mki] } else { [&word, mki, mac] });
+        }
+        key.rtcp_used += 1;
+        key.rtcp_epoch = Some(pass);
+        let rekey_due = is_due(key.rtcp_used, limit);
+        self.rtcp_next += 1;
+        self.stats.rtcp = self.stats.rtcp.wrapping_add(1);
+        Ok(ProtectedRtcp { len: needed, ssrc, index, rekey_due })
+    }
+
+    /// The first key that is valid for the index.
+    #[inline]
+    fn sending_key(&self, now: Time, index: PacketIndex) -> Result<usize, ProtectError> {
+        if now < self.key.until && self.key.context.validity().holds(index) {
+            return Ok(0);
+        }
+        let mut error = ProtectError::NoKey;
+        for at in 0..self.key_count() {
+            let Some(key) = self.key(at) else { break };
+            if key.context.validity().holds(index) {
+                if now < key.until {
+                    return Ok(at);
+                }
+                error = ProtectError::KeyExpired;
+            }
+        }
+        Err(error)
+    }
+}
+
+/// Writes parts one behind the other; the caller has checked the sum.
+#[inline]
+fn write(to: &mut [u8], parts: [&[u8]; 3]) {
+    let mut rest = to;
+    for part in parts {
+        let Some((head, tail)) = rest.split_at_mut_checked(part.len()) else { return };
+        head.copy_from_slice(part);
+        rest = tail;
+    }
+}

@@ -1,0 +1,151 @@
+//! A sender: the streams of one direction that share keys, as key management installs them.
+//!
+//! Invariant: a master key belongs to one sender's owner and direction, whoever asks.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use mikey_crypto::srtp::SrtpPolicy;
+
+use crate::destination::Destination;
+use crate::extension::ExtensionIds;
+use crate::index::{IndexTracker, PacketIndex, Ssrc};
+use crate::key::{Context, MasterKey};
+use crate::stats::StreamStats;
+use crate::time::Time;
+
+/// Which way packets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// We send them; the destination is the peer's.
+    Outbound,
+    /// We receive them; the destination is ours.
+    Inbound,
+}
+
+/// Whose the sender is: a number of the caller's, a session for example. It comes back with every accepted packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Owner(pub u64);
+
+/// An installed sender. Never used twice by one database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SenderId {
+    pub(crate) slot: u32,
+    pub(crate) serial: u32,
+}
+
+/// Where a stream's index stands when it is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartIndex {
+    /// ROC as given, any SEQ: a stream that begins, or a late joiner who was told the ROC.
+    Roc(u32),
+    /// ROC and SEQ of the latest packet sent or seen.
+    At(PacketIndex),
+}
+
+impl StartIndex {
+    /// A stream that has sent nothing.
+    pub const BEGIN: Self = Self::Roc(0);
+
+    pub(crate) fn tracker(self) -> IndexTracker {
+        match self {
+            Self::Roc(roc) => IndexTracker::with_roc(roc),
+            Self::At(index) => IndexTracker::at(index),
+        }
+    }
+}
+
+/// The SSRCs of a sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ssrcs {
+    /// These, and no others.
+    These(Vec<(Ssrc, StartIndex)>),
+    /// Every SSRC of the sender, bound with its first packet: authenticated (inbound) or protected (outbound).
+    Any,
+}
+
+impl Ssrcs {
+    /// One SSRC that begins.
+    #[must_use]
+    pub fn one(ssrc: Ssrc) -> Self {
+        Self::These(Vec::from([(ssrc, StartIndex::BEGIN)]))
+    }
+}
+
+/// What is installed.
+pub struct Install {
+    /// Which way packets go.
+    pub direction: Direction,
+    /// Where they go.
+    pub destination: Destination,
+    /// Whose they are.
+    pub owner: Owner,
+    /// Their SSRCs.
+    pub ssrcs: Ssrcs,
+    /// How they are protected.
+    pub policy: SrtpPolicy,
+    /// The first master key.
+    pub key: MasterKey,
+    /// Header extension elements that are encrypted.
+    pub extensions: ExtensionIds,
+    /// Replay window in packets, 64 to 32,768; rounded up to a power of two, and to 128.
+    pub window: u32,
+}
+
+impl Install {
+    /// The window of [`Install::new`].
+    pub const DEFAULT_WINDOW: u32 = 128;
+
+    /// An installation with a window of 128 packets and no encrypted header extension.
+    #[must_use]
+    pub fn new(
+        direction: Direction,
+        destination: Destination,
+        owner: Owner,
+        ssrcs: Ssrcs,
+        policy: SrtpPolicy,
+        key: MasterKey,
+    ) -> Self {
+        let (extensions, window) = (ExtensionIds::NONE, Self::DEFAULT_WINDOW);
+        Self { direction, destination, owner, ssrcs, policy, key, extensions, window }
+    }
+}
+
+/// What a database tells of one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamInfo {
+    /// Its SSRC.
+    pub ssrc: Ssrc,
+    /// Highest index sent or authenticated; `None` before the first packet.
+    pub index: Option<PacketIndex>,
+    /// Its ROC, which a new stream has too.
+    pub roc: u32,
+    /// Outbound: the next SRTCP index.
+    pub next_rtcp_index: u32,
+    /// Counters.
+    pub stats: StreamStats,
+}
+
+/// A sender in the database.
+pub(crate) struct Sender {
+    pub(crate) serial: u32,
+    pub(crate) direction: Direction,
+    pub(crate) any: bool,
+    pub(crate) extensions: ExtensionIds,
+    pub(crate) policy: SrtpPolicy,
+    pub(crate) window: u32,
+    pub(crate) destination: Destination,
+    pub(crate) owner: Owner,
+    /// Newest first. With their names, by which no other sender can have them.
+    pub(crate) keys: Vec<SenderKey>,
+    /// Slots of its streams.
+    pub(crate) streams: Vec<u32>,
+}
+
+/// A key of a sender.
+pub(crate) struct SenderKey {
+    pub(crate) context: Arc<Context>,
+    pub(crate) fingerprint: u64,
+    pub(crate) until: Time,
+}

@@ -1,0 +1,319 @@
+//! Receiving: SRTP to RTP, SRTCP to RTCP (RFC 3711 sections 3.3 and 3.4).
+//!
+//! Estimate the index, check the replay window, authenticate, decrypt, and only then commit.
+
+use alloc::vec::Vec;
+
+use mikey_crypto::srtp::{Opening, SrtpCrypto};
+
+use crate::error::UnprotectError;
+use crate::extension;
+use crate::index::{Extended, PacketIndex, Ssrc, epoch};
+use crate::iv;
+use crate::key::{Context, is_due, rtcp_keys};
+use crate::packet::{Malformed, RTCP_CLEAR, RtpLayout};
+use crate::replay::Stale;
+use crate::stream::Stream;
+use crate::tag::{ENCRYPTED, INDEX_LEN, ROC_LEN, RtpTail, is_aead, rtcp_tag_len};
+use crate::time::Time;
+
+/// What a stream says of a packet that it accepted.
+#[derive(Clone, Copy)]
+pub(crate) struct Opened<I> {
+    pub(crate) len: usize,
+    pub(crate) ssrc: Ssrc,
+    pub(crate) index: I,
+    pub(crate) rekey_due: bool,
+}
+
+/// Where the parts of an SRTP packet are, and what its index is under one key.
+struct View {
+    tail: RtpTail,
+    /// Octets of the RTP packet.
+    len: usize,
+    index: Extended,
+}
+
+impl Stream {
+    pub(crate) fn unprotect_rtp(
+        &mut self,
+        crypto: &dyn SrtpCrypto,
+        now: Time,
+        packet: &mut [u8],
+        layout: RtpLayout,
+        spare: &mut Vec<u8>,
+    ) -> Result<Opened<PacketIndex>, UnprotectError> {
+        let by_mki = !self.key.context.mki.as_ref().is_empty();
+        if by_mki {
+            let at = self.rtp_key_by_mki(packet, layout.seq)?;
+            return self.open_rtp(crypto, now, packet, layout, at);
+        }
+        if self.others.is_empty() {
+            return self.open_rtp(crypto, now, packet, layout, 0);
+        }
+        // Without MKI, and with more than one key, the trial is bounded by the number of keys.
+        let mut error = None;
+        keep(spare, packet);
+        for at in 0..self.key_count() {
+            match self.open_rtp(crypto, now, packet, layout, at) {
+                Ok(opened) => {
+                    self.promote(at);
+                    return Ok(opened);
+                }
+                Err(reason) => error = Some(worse(error, reason)),
+            }
+            packet.copy_from_slice(spare.get(..packet.len()).ok_or(Malformed::Short)?);
+        }
+        Err(error.unwrap_or(UnprotectError::Unauthenticated))
+    }
+
+    pub(crate) fn unprotect_rtcp(
+        &mut self,
+        crypto: &dyn SrtpCrypto,
+        now: Time,
+        packet: &mut [u8],
+        spare: &mut Vec<u8>,
+    ) -> Result<Opened<u32>, UnprotectError> {
+        let by_mki = !self.key.context.mki.as_ref().is_empty();
+        if by_mki {
+            let at = self.rtcp_key_by_mki(packet)?;
+            return self.open_rtcp(crypto, now, packet, at);
+        }
+        if self.others.is_empty() {
+            return self.open_rtcp(crypto, now, packet, 0);
+        }
+        let mut error = None;
+        keep(spare, packet);
+        for at in 0..self.key_count() {
+            match self.open_rtcp(crypto, now, packet, at) {
+                Ok(opened) => return Ok(opened),
+                Err(reason) => error = Some(worse(error, reason)),
+            }
+            packet.copy_from_slice(spare.get(..packet.len()).ok_or(Malformed::Short)?);
+        }
+        Err(error.unwrap_or(UnprotectError::Unauthenticated))
+    }
+
+    /// The key that was right is tried first next time. Keys that are told apart by MKI or by index need no order.
+    fn promote(&mut self, at: usize) {
+        if let Some(other) = at.checked_sub(1).and_then(|at| self.others.get_mut(at)) {
+            core::mem::swap(&mut self.key, other);
+        }
+    }
+
+    fn rtp_key_by_mki(&self, packet: &[u8], seq: u16) -> Result<usize, UnprotectError> {
+        let context = &self.key.context;
+        let tail = RtpTail::of(&context.policy, seq);
+        let behind = if is_aead(&context.policy) { 0 } else { tail.len() };
+        self.key_by_mki(packet, behind)
+    }
+
+    fn rtcp_key_by_mki(&self, packet: &[u8]) -> Result<usize, UnprotectError> {
+        let policy = &self.key.context.policy;
+        self.key_by_mki(packet, if is_aead(policy) { 0 } else { rtcp_tag_len(policy) })
+    }
+
+    /// Finds the key whose MKI stands `behind` octets before the end.
+    fn key_by_mki(&self, packet: &[u8], behind: usize) -> Result<usize, UnprotectError> {
+        let len = self.key.context.mki.as_ref().len();
+        let end = packet.len().checked_sub(behind).ok_or(Malformed::Short)?;
+        let start = end.checked_sub(len).ok_or(Malformed::Short)?;
+        let mki = packet.get(start..end).ok_or(Malformed::Short)?;
+        (0..self.key_count())
+            .find(|at| self.key(*at).is_some_and(|key| key.context.mki.as_ref() == mki))
+            .ok_or(UnprotectError::UnknownMki)
+    }
+
+    fn view(&self, context: &Context, packet: &[u8], layout: &RtpLayout) -> Result<View, UnprotectError> {
+        let tail = RtpTail::of(&context.policy, layout.seq);
+        let behind = tail.len() + context.mki.as_ref().len();
+        let len = packet.len().checked_sub(behind).ok_or(Malformed::Short)?;
+        if len < layout.header_len {
+            return Err(Malformed::Short.into());
+        }
+        let index = if tail.roc && !self.ignore_received_roc {
+            let start = packet.len() - tail.len();
+            let roc = packet.get(start..).and_then(|rest| rest.first_chunk::<ROC_LEN>());
+            let roc = u32::from_be_bytes(*roc.ok_or(Malformed::Short)?);
+            self.tracker.extend(PacketIndex::new(roc, layout.seq))
+        } else {
+            self.tracker.estimate(layout.seq)
+        };
+        Ok(View { tail, len, index })
+    }
+
+    /// Tries one key. The order of the checks is the order of their cost.
+    #[inline]
+    fn open_rtp(
+        &mut self,
+        crypto: &dyn SrtpCrypto,
+        now: Time,
+        packet: &mut [u8],
+        layout: RtpLayout,
+        at: usize,
+    ) -> Result<Opened<PacketIndex>, UnprotectError> {
+        let key = self.key(at).ok_or(UnprotectError::KeyExpired)?;
+        let limit = self.allowance(key).srtp_packets;
+        let view = self.view(&key.context, packet, &layout)?;
+        let index = PacketIndex::from_u64(view.index);
+        if now >= key.until || !key.context.validity().holds(index) {
+            return Err(UnprotectError::KeyExpired);
+        }
+        // Replay protection is possible only where integrity is protected (RFC 3711 section 3.3.2).
+        let authenticated = view.tail.mac != 0;
+        if authenticated {
+            key.rtp_window.check(view.index).map_err(stale)?;
+        }
+        if key.rtp_used >= limit || key.epoch.is_some_and(|first| first != epoch(view.index)) {
+            return Err(UnprotectError::KeyExhausted);
+        }
+        let ssrc = self.ssrc;
+        let key = self.key_mut(at).ok_or(UnprotectError::KeyExpired)?;
+        key.prepare(crypto, view.index).map_err(|_| UnprotectError::Unauthenticated)?;
+        open_with(key.rtp_keys(view.index), &key.context, packet, &layout, &view, ssrc)?;
+
+        if authenticated {
+            key.rtp_window.commit(view.index);
+        }
+        key.rtp_used += 1;
+        key.epoch = Some(epoch(view.index));
+        key.confirm(view.index);
+        let rekey_due = is_due(key.rtp_used, limit);
+        if view.tail.roc && !self.ignore_received_roc {
+            self.tracker.jump(view.index);
+        } else {
+            self.tracker.commit(view.index);
+        }
+        self.stats.rtp += 1;
+        Ok(Opened { len: view.len, ssrc, index, rekey_due })
+    }
+
+    fn open_rtcp(
+        &mut self,
+        crypto: &dyn SrtpCrypto,
+        now: Time,
+        packet: &mut [u8],
+        at: usize,
+    ) -> Result<Opened<u32>, UnprotectError> {
+        let ssrc = self.ssrc;
+        let key = self.key(at).ok_or(UnprotectError::KeyExpired)?;
+        let limit = self.allowance(key).srtcp_packets;
+        let context = &key.context;
+        let policy = &context.policy;
+        let aead = is_aead(policy);
+        let tag_len = rtcp_tag_len(policy);
+        let behind = INDEX_LEN + tag_len + context.mki.as_ref().len();
+        let len =
+            packet.len().checked_sub(behind).filter(|len| *len >= RTCP_CLEAR).ok_or(Malformed::Short)?;
+        let (word_at, tag_at) = if aead { (len + tag_len, len) } else { (len, packet.len() - tag_len) };
+        let word = *packet
+            .get(word_at..)
+            .and_then(|rest| rest.first_chunk::<INDEX_LEN>())
+            .ok_or(Malformed::Short)?;
+        let number = u32::from_be_bytes(word);
+        let (encrypted, index) = (number & ENCRYPTED != 0, number & !ENCRYPTED);
+        if now >= key.until {
+            return Err(UnprotectError::KeyExpired);
+        }
+        if policy.srtcp_auth {
+            key.rtcp_window.check(u64::from(index)).map_err(stale)?;
+        }
+        if key.rtcp_used >= limit {
+            return Err(UnprotectError::KeyExhausted);
+        }
+        let rederived = context.rtcp_period(crypto, index).map_err(|_| UnprotectError::Unauthenticated)?;
+        let keys = rederived.as_ref().unwrap_or(&context.rtcp);
+        let header = *packet.first_chunk::<RTCP_CLEAR>().ok_or(Malformed::Short)?;
+        let iv = iv::rtcp(policy.cipher, &keys.salt, ssrc, word, &header);
+        let transform = rtcp_keys(policy, keys, encrypted);
+        let mut tag = [0; mikey_crypto::srtp::MAX_TAG_LEN];
+        let tag = tag.get_mut(..tag_len).ok_or(Malformed::Short)?;
+        tag.copy_from_slice(packet.get(tag_at..tag_at + tag_len).ok_or(Malformed::Short)?);
+        let opening = if aead && !encrypted {
+            // The associated data ends in E flag and index, which stand behind the tag: they change places.
+            let joined = packet.get_mut(..len + INDEX_LEN).ok_or(Malformed::Short)?;
+            if let Some(to) = joined.last_chunk_mut::<INDEX_LEN>() {
+                *to = word;
+            }
+            Opening { iv, clear: joined.len(), packet: joined, trailer: None, tag }
+        } else {
+            let packet = packet.get_mut(..len).ok_or(Malformed::Short)?;
+            let clear = if encrypted { RTCP_CLEAR } else { len };
+            Opening { iv, packet, clear, trailer: Some(word), tag }
+        };
+        crypto.open_once(&transform, opening).map_err(|_| UnprotectError::Unauthenticated)?;
+
+        let authenticated = policy.srtcp_auth;
+        let key = self.key_mut(at).ok_or(UnprotectError::KeyExpired)?;
+        if authenticated {
+            key.rtcp_window.commit(u64::from(index));
+        }
+        key.rtcp_used += 1;
+        let rekey_due = is_due(key.rtcp_used, limit);
+        self.stats.rtcp = self.stats.rtcp.wrapping_add(1);
+        Ok(Opened { len, ssrc, index, rekey_due })
+    }
+}
+
+/// Authenticates and decrypts; the packet's octets are all that changes.
+#[inline]
+fn open_with(
+    keys: &crate::key::RtpKeys,
+    context: &Context,
+    packet: &mut [u8],
+    layout: &RtpLayout,
+    view: &View,
+    ssrc: Ssrc,
+) -> Result<(), UnprotectError> {
+    let policy = &context.policy;
+    let cipher = policy.cipher;
+    let extension = keys.rare.as_ref().and_then(|rare| rare.extension.as_ref());
+    let ids = context.extensions();
+    if extension.is_some() {
+        extension::check(&ids, packet, layout, cipher)?;
+    }
+    let iv = iv::rtp(cipher, &keys.salt, ssrc, view.index, packet);
+    let (body, tail) = packet.split_at_mut_checked(view.len).ok_or(Malformed::Short)?;
+    let aead = is_aead(policy);
+    let tag_at = if aead { 0 } else { tail.len() - view.tail.mac };
+    let tag = tail.get(tag_at..tag_at + view.tail.mac).ok_or(Malformed::Short)?;
+    let transform = match &keys.rare {
+        Some(rare) if view.tail.mac == 0 => rare.untagged.as_ref().unwrap_or(&keys.transform),
+        _ => &keys.transform,
+    };
+    let trailer = if aead { None } else { Some(PacketIndex::from_u64(view.index).roc().to_be_bytes()) };
+    let opening = Opening { iv, packet: body, clear: layout.header_len, trailer, tag };
+    transform.open(opening).map_err(|_| UnprotectError::Unauthenticated)?;
+    if let Some((transform, salt)) = extension {
+        let iv = extension::iv(cipher, salt, ssrc, view.index, body);
+        extension::apply(&ids, transform.as_ref(), iv, body, layout)?;
+    }
+    Ok(())
+}
+
+fn stale(stale: Stale) -> UnprotectError {
+    match stale {
+        Stale::Replayed => UnprotectError::Replayed,
+        Stale::Old => UnprotectError::TooOld,
+    }
+}
+
+/// Of two keys' refusals, the one that says more: that a packet is a replay, rather than that another key's tag is
+/// wrong.
+fn worse(first: Option<UnprotectError>, second: UnprotectError) -> UnprotectError {
+    match first {
+        None | Some(UnprotectError::KeyExpired | UnprotectError::Unauthenticated)
+            if second != UnprotectError::KeyExpired =>
+        {
+            second
+        }
+        None => second,
+        Some(first) => first,
+    }
+}
+
+/// Keeps a packet while keys are tried: an AEAD that fails leaves nothing behind.
+fn keep(spare: &mut Vec<u8>, packet: &[u8]) {
+    spare.clear();
+    spare.extend_from_slice(packet);
+}
