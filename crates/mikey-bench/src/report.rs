@@ -27,7 +27,7 @@ pub(crate) fn print(row: &Row, as_json: bool) -> Result<()> {
         };
         let ratio = reference.map_or(f64::NAN, |reference| time.median / reference.median);
         let spread = 100.0 * time.spread;
-        writeln!(out, "  {role:<5}  {name:<44} {:>12}  ±{spread:>4.1} %  x{ratio:.2}", human(time.median))?;
+        writeln!(out, "  {role:<5}  {name:<52} {:>12}  ±{spread:>4.1} %  x{ratio:.2}", human(time.median))?;
     }
     writeln!(out)?;
     Ok(())
