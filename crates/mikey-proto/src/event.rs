@@ -21,6 +21,14 @@ pub struct CallId(pub(crate) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub(crate) u64);
 
+impl SessionId {
+    /// A number that no other session of the endpoint has or had.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
 /// What to do next. After each input, outputs are drained until [`Output::Timeout`] comes: only then is the endpoint at rest.
 #[must_use]
 #[non_exhaustive]

@@ -77,6 +77,12 @@ impl Endpoint {
         })
     }
 
+    /// The time of the last input.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
     /// The configuration.
     #[must_use]
     pub fn config(&self) -> &EndpointConfig {
@@ -206,6 +212,12 @@ impl Endpoint {
         metrics.half_open = self.half_open.len();
         metrics.sessions = self.sessions.len();
         metrics
+    }
+
+    /// Whether a handshake is under way, so that keys may come.
+    #[must_use]
+    pub fn expects_keys(&self) -> bool {
+        !self.attempts.is_empty() || self.half_open.len() > 0
     }
 
     fn fresh_id(&mut self) -> u64 {

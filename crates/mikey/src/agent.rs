@@ -1,0 +1,353 @@
+//! The agent: everything behind one socket, without the socket.
+
+use std::net::SocketAddr;
+
+use mikey_crypto::SecretBytes;
+use mikey_proto::{
+    ApiMisuse, Call, CallId, Endpoint, EndpointConfig, Error, Event, Metrics, Output, SessionId, Time,
+};
+use mikey_srtp::{
+    ContextDb, DbConfig, Destination, ProtectError, RtpLayout, Ssrc, Stats, UnprotectError, rtcp_ssrc,
+};
+
+use crate::demux::{Class, classify};
+use crate::media::MediaTable;
+use crate::output::{AgentEvent, AgentOutput, Kind, Media, Received, Refused};
+use crate::pen::{Held, Pen};
+
+/// Key management and media behind one socket.
+///
+/// Inputs are [`Self::handle_datagram`], [`Self::handle_timeout`] and the calls of the application. After each of them,
+/// [`Self::poll_output`] is called until it returns [`AgentOutput::Timeout`].
+///
+/// ```
+/// use mikey::{Agent, AgentOutput, EndpointConfig, Identity, Name, Time};
+/// use mikey_crypto::CryptoProvider;
+///
+/// fn agent(provider: CryptoProvider) -> Result<Agent, Box<dyn std::error::Error>> {
+///     let name = Name::parse("sip:alice@example.com")?;
+///     let config = EndpointConfig::new(provider, Identity::new(name));
+///     let mut agent = Agent::new(config, "192.0.2.1:2269".parse()?)?;
+///     agent.handle_timeout(Time::ZERO);
+///     while !matches!(agent.poll_output(), AgentOutput::Timeout(_)) {}
+///     Ok(agent)
+/// }
+/// ```
+pub struct Agent {
+    endpoint: Endpoint,
+    media: MediaTable,
+    pen: Pen,
+    released: std::collections::VecDeque<AgentOutput>,
+    unknown: u64,
+}
+
+/// Why a packet was not protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaError {
+    /// There is no such session.
+    UnknownSession,
+    /// SRTP refused it.
+    Srtp(ProtectError),
+}
+
+impl std::fmt::Display for MediaError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UnknownSession => f.write_str("there is no such session"),
+            Self::Srtp(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for MediaError {}
+
+impl From<ProtectError> for MediaError {
+    fn from(e: ProtectError) -> Self {
+        Self::Srtp(e)
+    }
+}
+
+impl Agent {
+    /// An agent whose socket has the address `local`, by which inbound contexts are found.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if the configuration contradicts itself, [`Error::Random`] if there is no randomness.
+    pub fn new(config: EndpointConfig, local: SocketAddr) -> Result<Self, Error> {
+        let mut seed = [[0; 8]; 2];
+        for half in &mut seed {
+            config.provider.random.fill(half)?;
+        }
+        let db = ContextDb::new(config.provider.srtp, DbConfig::new(seed.map(u64::from_le_bytes)));
+        Ok(Self {
+            endpoint: Endpoint::new(config)?,
+            media: MediaTable::new(db, Destination::from(local)),
+            pen: Pen::default(),
+            released: std::collections::VecDeque::new(),
+            unknown: 0,
+        })
+    }
+
+    /// Starts a call to the agent at `to`.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if there is no credential for it or its streams contradict themselves.
+    pub fn call(&mut self, now: Time, to: SocketAddr, call: &Call) -> Result<CallId, Error> {
+        self.endpoint.connect(now, to, call)
+    }
+
+    /// Ends a call: no further answer is taken. Sessions that came of it stay.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::UnknownSession`] if it is over already.
+    pub fn settle(&mut self, call: CallId) -> Result<(), ApiMisuse> {
+        self.endpoint.settle(call)
+    }
+
+    /// Closes a session and removes its contexts. The peer is told.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if there is no such session.
+    pub fn close(&mut self, now: Time, session: SessionId) -> Result<(), Error> {
+        self.endpoint.close(now, session)
+    }
+
+    /// Asks the peer for a sign of life.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if there is no such session, or another request is outstanding.
+    pub fn probe(&mut self, now: Time, session: SessionId) -> Result<(), Error> {
+        self.endpoint.probe(now, session)
+    }
+
+    /// Derives octets for an application's own use, bound to the session.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::UnknownSession`] if there is no such session.
+    pub fn export(
+        &self,
+        session: SessionId,
+        label: &[u8],
+        context: &[u8],
+        len: u16,
+    ) -> Result<SecretBytes, ApiMisuse> {
+        self.endpoint.export(session, label, context, len)
+    }
+
+    /// Takes a datagram that came from `from`. Media is decrypted in place.
+    pub fn handle_datagram<'p>(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        datagram: &'p mut [u8],
+    ) -> Received<'p> {
+        match classify(datagram) {
+            Class::Mikey { version: 1 } => Received::MikeyV1(datagram),
+            Class::Mikey { .. } => {
+                self.endpoint.handle_datagram(now, from, datagram);
+                Received::Keying
+            }
+            Class::Rtp => self.unprotect(now, Kind::Rtp, datagram),
+            Class::Rtcp => self.unprotect(now, Kind::Rtcp, datagram),
+            Class::Stun => Received::Stun(datagram),
+            Class::Turn => Received::Turn(datagram),
+            Class::Dtls => Received::Dtls(datagram),
+            Class::Unknown => {
+                self.unknown += 1;
+                Received::Refused(Refused::Unknown)
+            }
+        }
+    }
+
+    fn unprotect<'p>(&mut self, now: Time, kind: Kind, datagram: &'p mut [u8]) -> Received<'p> {
+        let opened = match self.open(now, kind, datagram) {
+            Ok(opened) => opened,
+            Err(UnprotectError::UnknownStream) => {
+                // Only while keys may be on their way: the peer's answer and its media overtake each other.
+                let ssrc = ssrc_of(kind, datagram);
+                let held = self.endpoint.expects_keys()
+                    && ssrc.is_some_and(|ssrc| self.pen.hold(now, kind, ssrc.0, datagram));
+                return if held {
+                    Received::Held
+                } else {
+                    Received::Refused(Refused::Media(UnprotectError::UnknownStream))
+                };
+            }
+            Err(why) => return Received::Refused(Refused::Media(why)),
+        };
+        let Opened { session, cs_id, ssrc, len } = opened;
+        let packet = datagram.get(..len).unwrap_or_default();
+        Received::Media(Media { session, cs_id, kind, ssrc, packet })
+    }
+
+    fn open(&mut self, now: Time, kind: Kind, packet: &mut [u8]) -> Result<Opened, UnprotectError> {
+        let at = self.media.inbound();
+        let now = mikey_srtp::Time(now.as_nanos());
+        let (owner, id, ssrc, len) = match kind {
+            Kind::Rtp => {
+                let accepted = self.media.db.unprotect_rtp(now, at, packet)?;
+                (accepted.owner, accepted.sender, accepted.ssrc, accepted.len)
+            }
+            Kind::Rtcp => {
+                let accepted = self.media.db.unprotect_rtcp(now, at, packet)?;
+                (accepted.owner, accepted.sender, accepted.ssrc, accepted.len)
+            }
+        };
+        let (session, cs_id) = self.media.whose(owner, id).ok_or(UnprotectError::UnknownStream)?;
+        Ok(Opened { session, cs_id, ssrc, len })
+    }
+
+    /// Protects the RTP packet in the first `len` octets of `buffer` for a crypto session of ours, in place.
+    ///
+    /// Returns the length of the SRTP packet and where it goes.
+    ///
+    /// # Errors
+    /// [`MediaError`]; [`ProtectError::BufferTooSmall`] says how many octets the buffer needs.
+    pub fn protect_rtp(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        cs_id: u8,
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Result<(usize, SocketAddr), MediaError> {
+        self.protect(now, session, cs_id, Kind::Rtp, buffer, len)
+    }
+
+    /// Protects the RTCP packet in the first `len` octets of `buffer`, as [`Self::protect_rtp`] does.
+    ///
+    /// # Errors
+    /// [`MediaError`].
+    pub fn protect_rtcp(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        cs_id: u8,
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Result<(usize, SocketAddr), MediaError> {
+        self.protect(now, session, cs_id, Kind::Rtcp, buffer, len)
+    }
+
+    fn protect(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        cs_id: u8,
+        kind: Kind,
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Result<(usize, SocketAddr), MediaError> {
+        let to = self.endpoint.remote(session).ok_or(MediaError::UnknownSession)?;
+        let plain = buffer.get(..len).ok_or(ProtectError::BufferTooSmall { needed: len })?;
+        let ssrc = match kind {
+            Kind::Rtp => RtpLayout::parse(plain).map_err(ProtectError::from)?.ssrc,
+            Kind::Rtcp => rtcp_ssrc(plain).map_err(ProtectError::from)?,
+        };
+        let flow = self.media.outbound(session, cs_id, ssrc)?;
+        let now = mikey_srtp::Time(now.as_nanos());
+        let len = match kind {
+            Kind::Rtp => self.media.db.protect_rtp(now, flow, buffer, len)?.len,
+            Kind::Rtcp => self.media.db.protect_rtcp(now, flow, buffer, len)?.len,
+        };
+        Ok((len, to))
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.pen.expire(now);
+        self.media.db.drop_expired(mikey_srtp::Time(now.as_nanos()));
+        self.endpoint.handle_timeout(now);
+    }
+
+    /// The next output; [`AgentOutput::Timeout`] when there is nothing more.
+    pub fn poll_output(&mut self) -> AgentOutput {
+        if let Some(output) = self.released.pop_front() {
+            return output;
+        }
+        match self.endpoint.poll_output() {
+            Output::Transmit { to, bytes } => AgentOutput::Transmit { to, bytes },
+            Output::Event(event) => AgentOutput::Event(self.handle_event(event)),
+            Output::Timeout(at) => AgentOutput::Timeout([at, self.pen.wake()].into_iter().flatten().min()),
+            _ => AgentOutput::Timeout(None),
+        }
+    }
+
+    fn handle_event(&mut self, event: Event) -> AgentEvent {
+        match event {
+            Event::SrtpKeysReady { session, keys } => {
+                let now = self.endpoint.now();
+                match self.media.install(now, session, keys) {
+                    Ok(streams) => {
+                        self.release(now);
+                        AgentEvent::MediaReady { session, streams }
+                    }
+                    Err(why) => AgentEvent::MediaFailed { session, why },
+                }
+            }
+            Event::Established { session, call, role, remote, peer, negotiated } => {
+                AgentEvent::Established { session, call, role, remote, peer, negotiated }
+            }
+            Event::BranchFailed { call, remote, why } => AgentEvent::BranchFailed { call, remote, why },
+            Event::CallFailed { call, why } => AgentEvent::CallFailed { call, why },
+            Event::CallerRefused { remote, why } => AgentEvent::CallerRefused { remote, why },
+            Event::Closed { session, why } => {
+                self.media.remove(session);
+                AgentEvent::Closed { session, why }
+            }
+            event => AgentEvent::Other(event),
+        }
+    }
+
+    /// Tries what came before its key.
+    fn release(&mut self, now: Time) {
+        for mut held in self.pen.take(now) {
+            match self.open(now, held.kind, &mut held.packet) {
+                Ok(Opened { session, cs_id, len, .. }) => {
+                    let Held { kind, mut packet, .. } = held;
+                    packet.truncate(len);
+                    self.released.push_back(AgentOutput::Media { session, cs_id, kind, packet });
+                }
+                Err(UnprotectError::UnknownStream) => self.pen.put_back(held),
+                Err(_) => (),
+            }
+        }
+    }
+
+    /// Counters of key management.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.endpoint.metrics()
+    }
+
+    /// Counters of media.
+    #[must_use]
+    pub fn media_stats(&self) -> Stats {
+        self.media.db.stats()
+    }
+
+    /// Datagrams of no protocol that shares this port.
+    #[must_use]
+    pub fn unknown_datagrams(&self) -> u64 {
+        self.unknown
+    }
+
+    /// Where the peer of a session is.
+    #[must_use]
+    pub fn remote(&self, session: SessionId) -> Option<SocketAddr> {
+        self.endpoint.remote(session)
+    }
+}
+
+struct Opened {
+    session: SessionId,
+    cs_id: u8,
+    ssrc: Ssrc,
+    len: usize,
+}
+
+fn ssrc_of(kind: Kind, packet: &[u8]) -> Option<Ssrc> {
+    match kind {
+        Kind::Rtp => RtpLayout::parse(packet).ok().map(|layout| layout.ssrc),
+        Kind::Rtcp => rtcp_ssrc(packet).ok(),
+    }
+}

@@ -1,0 +1,159 @@
+//! The SRTP contexts of each session: where its keys go when they come, and by which crypto session packets are found.
+//!
+//! Outbound contexts are found by session, not by the peer's address, so that an address may change under them. Inbound
+//! contexts are found by (SSRC, our address, our port).
+
+use std::collections::HashMap;
+
+use mikey_crypto::srtp::SrtpPolicy;
+use mikey_proto::{SessionId, Side, SrtpKeys, StreamKeys, Time};
+use mikey_srtp::{
+    ContextDb, Destination, Direction, Install, InstallError, MasterKey, Mki, Owner, PacketIndex,
+    ProtectError, SenderId, Ssrc, Ssrcs, StartIndex,
+};
+
+/// How long an old inbound key still opens packets after a rekey.
+const OLD_KEY: core::time::Duration = core::time::Duration::from_secs(5);
+
+/// A stream whose context is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MediaStream {
+    /// The crypto session.
+    pub cs_id: u8,
+    /// Who sends it.
+    pub sender: Side,
+    /// Its SSRC, if it was told; else the first authentic packet tells.
+    pub ssrc: Option<u32>,
+    /// How it is protected.
+    pub policy: SrtpPolicy,
+    /// 0 for the keys of the handshake; one more with every rekey.
+    pub generation: u32,
+}
+
+/// All contexts.
+pub(crate) struct MediaTable {
+    pub(crate) db: ContextDb,
+    inbound: Destination,
+    sessions: HashMap<Owner, Contexts>,
+    next_flow: u32,
+}
+
+struct Contexts {
+    session: SessionId,
+    flow: Destination,
+    streams: Vec<Installed>,
+}
+
+struct Installed {
+    cs_id: u8,
+    sender: Side,
+    /// Whether its SSRC was left open.
+    late: bool,
+    id: SenderId,
+}
+
+impl MediaTable {
+    pub(crate) fn new(db: ContextDb, inbound: Destination) -> Self {
+        Self { db, inbound, sessions: HashMap::new(), next_flow: 0 }
+    }
+
+    /// Installs the keys of a handshake, or gives the streams of a rekey their new ones.
+    pub(crate) fn install(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        keys: SrtpKeys,
+    ) -> Result<Vec<MediaStream>, InstallError> {
+        let generation = keys.generation;
+        let mut installed = Vec::with_capacity(keys.streams.len());
+        for stream in keys.streams {
+            let about = MediaStream {
+                cs_id: stream.cs_id,
+                sender: stream.sender,
+                ssrc: stream.ssrc,
+                policy: stream.policy,
+                generation,
+            };
+            self.install_stream(now, session, stream)?;
+            installed.push(about);
+        }
+        Ok(installed)
+    }
+
+    fn install_stream(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        keys: StreamKeys,
+    ) -> Result<(), InstallError> {
+        let mki = Mki::new(&keys.mki).map_err(|_| InstallError::MkiLen)?;
+        let key = MasterKey::new(keys.master_key, keys.master_salt).with_mki(mki);
+        let next_flow = &mut self.next_flow;
+        let owner = Owner(session.as_u64());
+        let contexts = self.sessions.entry(owner).or_insert_with(|| {
+            *next_flow = next_flow.wrapping_add(1);
+            Contexts { session, flow: Destination::flow(*next_flow), streams: Vec::new() }
+        });
+        if let Some(old) = contexts.streams.iter().find(|s| s.cs_id == keys.cs_id) {
+            let retire = mikey_srtp::Time(now.as_nanos()).after(OLD_KEY);
+            return self.db.rekey(old.id, key, retire);
+        }
+        let start =
+            keys.index.map_or(StartIndex::BEGIN, |(roc, seq)| StartIndex::At(PacketIndex::new(roc, seq)));
+        let ssrcs = match (keys.sender, keys.ssrc) {
+            (_, Some(ssrc)) => Ssrcs::These(vec![(Ssrc(ssrc), start)]),
+            // Ours are bound by the crypto session that the application names, so two of them never contend.
+            (Side::Local, None) => Ssrcs::These(Vec::new()),
+            (Side::Remote, None) => Ssrcs::Any,
+        };
+        let (direction, destination) = match keys.sender {
+            Side::Local => (Direction::Outbound, contexts.flow),
+            Side::Remote => (Direction::Inbound, self.inbound),
+        };
+        let install = Install::new(direction, destination, owner, ssrcs, keys.policy, key);
+        let id = self.db.install(install)?;
+        contexts.streams.push(Installed {
+            cs_id: keys.cs_id,
+            sender: keys.sender,
+            late: keys.ssrc.is_none(),
+            id,
+        });
+        Ok(())
+    }
+
+    /// Removes everything of a session.
+    pub(crate) fn remove(&mut self, session: SessionId) {
+        let owner = Owner(session.as_u64());
+        if self.sessions.remove(&owner).is_some() {
+            self.db.remove_owner(owner);
+        }
+    }
+
+    /// Where packets come in.
+    pub(crate) fn inbound(&self) -> Destination {
+        self.inbound
+    }
+
+    /// The flow of a session's outbound packets, with `ssrc` bound to the crypto session `cs_id` if it was not yet.
+    pub(crate) fn outbound(
+        &mut self,
+        session: SessionId,
+        cs_id: u8,
+        ssrc: Ssrc,
+    ) -> Result<Destination, ProtectError> {
+        let contexts = self.sessions.get(&Owner(session.as_u64())).ok_or(ProtectError::UnknownStream)?;
+        let stream = contexts.streams.iter().find(|s| s.cs_id == cs_id && s.sender == Side::Local);
+        let stream = stream.ok_or(ProtectError::UnknownStream)?;
+        if self.db.stream(stream.id, ssrc).is_none() {
+            let bound = stream.late && self.db.add_ssrc(stream.id, ssrc, StartIndex::BEGIN).is_ok();
+            return if bound { Ok(contexts.flow) } else { Err(ProtectError::UnknownStream) };
+        }
+        Ok(contexts.flow)
+    }
+
+    /// Whose a sender is.
+    pub(crate) fn whose(&self, owner: Owner, id: SenderId) -> Option<(SessionId, u8)> {
+        let contexts = self.sessions.get(&owner)?;
+        contexts.streams.iter().find(|s| s.id == id).map(|s| (contexts.session, s.cs_id))
+    }
+}

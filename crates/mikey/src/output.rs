@@ -1,0 +1,159 @@
+//! What an agent returns and tells.
+
+use std::net::SocketAddr;
+
+use mikey_proto::{CallId, CloseReason, Error, Event, Negotiated, Peer, Role, SessionId, Time};
+use mikey_srtp::{Ssrc, UnprotectError};
+
+use crate::media::MediaStream;
+
+/// What a datagram was.
+#[must_use]
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum Received<'p> {
+    /// Key management: outputs may be waiting.
+    Keying,
+    /// Media or its control, decrypted.
+    Media(Media<'p>),
+    /// Media without a key yet, while a call is being set up: kept, and released when the key is there.
+    Held,
+    /// MIKEY of version 1.
+    MikeyV1(&'p [u8]),
+    /// STUN, for whoever does ICE.
+    Stun(&'p [u8]),
+    /// A TURN channel.
+    Turn(&'p [u8]),
+    /// DTLS.
+    Dtls(&'p [u8]),
+    /// Nothing that is wanted. Counted.
+    Refused(Refused),
+}
+
+/// Why a datagram was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// No protocol that shares this port.
+    Unknown,
+    /// SRTP or SRTCP that was not accepted.
+    Media(UnprotectError),
+}
+
+/// An RTP or RTCP packet that was authenticated and decrypted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Media<'p> {
+    /// Whose it is.
+    pub session: SessionId,
+    /// The crypto session.
+    pub cs_id: u8,
+    /// RTP or RTCP.
+    pub kind: Kind,
+    /// Its sender.
+    pub ssrc: Ssrc,
+    /// The packet.
+    pub packet: &'p [u8],
+}
+
+/// What a packet of media is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// RTP.
+    Rtp,
+    /// RTCP.
+    Rtcp,
+}
+
+/// What to do next. After each input, outputs are drained until [`AgentOutput::Timeout`] comes.
+#[must_use]
+#[non_exhaustive]
+pub enum AgentOutput {
+    /// Send these octets as one datagram.
+    Transmit {
+        /// Where to.
+        to: SocketAddr,
+        /// The datagram.
+        bytes: Vec<u8>,
+    },
+    /// Something that the application must know.
+    Event(AgentEvent),
+    /// Media that came before its key and has now been decrypted.
+    Media {
+        /// Whose it is.
+        session: SessionId,
+        /// The crypto session.
+        cs_id: u8,
+        /// RTP or RTCP.
+        kind: Kind,
+        /// The packet.
+        packet: Vec<u8>,
+    },
+    /// Nothing more to do before this time, if there is one. Always the last item.
+    Timeout(Option<Time>),
+}
+
+/// Something that the application must know.
+#[non_exhaustive]
+pub enum AgentEvent {
+    /// A peer was authenticated. Look at its level.
+    Established {
+        /// The new session.
+        session: SessionId,
+        /// The call that led to it, if it was made here.
+        call: Option<CallId>,
+        /// Who of the two we are.
+        role: Role,
+        /// Where the peer is.
+        remote: SocketAddr,
+        /// Who the peer is and how that is known.
+        peer: Peer,
+        /// What was negotiated.
+        negotiated: Negotiated,
+    },
+    /// The contexts of these streams are installed: media may flow.
+    MediaReady {
+        /// The session.
+        session: SessionId,
+        /// Its streams.
+        streams: Vec<MediaStream>,
+    },
+    /// Keys came that could not be installed.
+    MediaFailed {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        why: mikey_srtp::InstallError,
+    },
+    /// An answer to a call could not be authenticated. The call goes on.
+    BranchFailed {
+        /// The call.
+        call: CallId,
+        /// Where the answer came from.
+        remote: SocketAddr,
+        /// Why.
+        why: Error,
+    },
+    /// A call failed.
+    CallFailed {
+        /// The call.
+        call: CallId,
+        /// Why.
+        why: Error,
+    },
+    /// Somebody called and was refused.
+    CallerRefused {
+        /// Where it is.
+        remote: SocketAddr,
+        /// Why.
+        why: Error,
+    },
+    /// A session is over; its contexts are removed.
+    Closed {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        why: CloseReason,
+    },
+    /// An event of key management that this version of the agent passes on as it is.
+    Other(Event),
+}
