@@ -7,7 +7,8 @@
 //! Decoding is total: every octet is accounted for, reserved bits are zero, every count and length has a
 //! named limit ([`limits`]), and nothing that comes from the network can panic or allocate before its
 //! length was checked. Decoded values borrow from the buffer, so a transcript is hashed over the octets
-//! that came. Encoding computes every `next payload` field and refuses what decoding would refuse.
+//! that came. Encoding computes every `next payload` field and refuses lengths and values that a field
+//! cannot have; whatever decodes encodes to the octets that it came from.
 //!
 //! ```
 //! use mikey_wire::{encode, CsMap, DataType, Header, Message, Payload, SrtpCs, Version, T};

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::header::{Header, Version};
 use crate::limits::{MAX_MESSAGE, MAX_PAYLOADS};
-use crate::payload::{Cx, Payload};
+use crate::payload::{Cx, Extension, Payload};
 use crate::quirk::{self, Quirks};
 use crate::reader::{Reader, Result};
 use crate::registry::{DataType, EncrAlg, PayloadType};
@@ -143,6 +143,11 @@ pub fn encode_open(
 ) -> core::result::Result<Vec<u8>, EncodeError> {
     let mut out = Vec::new();
     header.encode(&mut out, first_type(payloads, next))?;
+    // Version 1 gives these numbers no meaning; version 2 refuses what it does not understand.
+    let understood = |payload: &Payload<'_>| !matches!(payload, Payload::Ext(Extension::Unknown { ty, .. }) if ty.must_be_understood());
+    if header.version == Version::V2 && !payloads.iter().all(understood) {
+        return Err(EncodeError::Value("Type"));
+    }
     encode_chain(&mut out, payloads, next)?;
     if out.len() > MAX_MESSAGE {
         return Err(EncodeError::TooLong("message"));

@@ -87,7 +87,8 @@ pub(crate) fn at(
     }
 }
 
-fn is_skipped(payload: &Payload<'_>) -> bool {
+/// What a receiver of version 2 passes over (section 2).
+pub(crate) fn is_skipped(payload: &Payload<'_>) -> bool {
     matches!(
         payload,
         Payload::Ext(Extension::VendorId(_) | Extension::TeslaKey(_) | Extension::Unknown { .. })
@@ -198,7 +199,7 @@ impl<'a> Fields<'a> {
             Payload::Rand(octets) => self.rand = Some(rand32(octets, item)?),
             Payload::Err(no) => self.error = Some(*no),
             Payload::KeyData(p) => self.key_data.push(*p),
-            Payload::Ext(ext) => self.take_ext(ext, item),
+            Payload::Ext(ext) => self.take_ext(ext, item)?,
             Payload::Auth(p) => self.auth = Some((*p, item.start)),
             Payload::CertReq(p) => self.cert_req = Some(p.clone()),
             Payload::GccReq(p) => self.gcc = Some(*p),
@@ -208,9 +209,13 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    fn take_ext(&mut self, ext: &Extension<'a>, item: &Item<'a>) {
+    fn take_ext(&mut self, ext: &Extension<'a>, item: &Item<'a>) -> Result<()> {
         match ext {
             Extension::SdpIds(octets) => self.sdp_ids = Some(octets),
+            // No row counts it, as it may stand anywhere.
+            Extension::TeslaKey(_) if self.tesla_key.is_some() => {
+                return Err(at(Some(item), 0, "TESLA I-Key", DecodeErrorKind::Unexpected));
+            }
             Extension::TeslaKey(octets) => self.tesla_key = Some(octets),
             Extension::Session(session) => self.session = Some(*session),
             Extension::Cookie(cookie) => self.cookie = Some((cookie, item.start..item.end)),
@@ -229,6 +234,7 @@ impl<'a> Fields<'a> {
             | Extension::CsbId(_)
             | Extension::Unknown { .. } => {}
         }
+        Ok(())
     }
 }
 

@@ -230,10 +230,7 @@ impl<'a> Extension<'a> {
             Self::VendorId(octets) | Self::SdpIds(octets) | Self::TeslaKey(octets) => {
                 out.extend_from_slice(octets)
             }
-            Self::Unknown { ty, body } => {
-                writer::require(!ty.must_be_understood(), "Type")?;
-                out.extend_from_slice(body);
-            }
+            Self::Unknown { body, .. } => out.extend_from_slice(body),
             Self::KeyId(ids) => {
                 writer::bounded(ids.len(), 0..=MAX_KEY_IDS, "Key ID")?;
                 for id in ids {

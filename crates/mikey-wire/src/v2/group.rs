@@ -165,12 +165,12 @@ pub(super) fn check_group_keys(keys: &[KeyData<'_>], group: Option<&Group<'_>>) 
     check_key_types(keys)
 }
 
-/// Section 6: KEK with SPI node || version, GTGK with SPI epoch and last.
+/// Section 6: KEK with SPI node || version, each once; GTGK with SPI epoch and last.
 fn check_key_types(keys: &[KeyData<'_>]) -> Result<()> {
     let mut rest = keys;
     while let Some((key, tail)) = rest.split_first() {
         let fits = match (key.ty, key.kv) {
-            (KeyType::KEK, Kv::Spi(spi)) => spi.len() == 8,
+            (KeyType::KEK, Kv::Spi(spi)) => spi.len() == 8 && tail.iter().all(|other| other.kv != key.kv),
             (KeyType::GTGK, Kv::Spi(spi)) => spi.len() == 4 && tail.is_empty(),
             _ => false,
         };

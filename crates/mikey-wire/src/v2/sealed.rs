@@ -74,7 +74,7 @@ impl<'a> Sealed<'a> {
             return Err(missing(item.as_ref(), "SESSION"));
         };
         let session = *session;
-        let item = items.next();
+        let item = items.find(|item| !rules::is_skipped(&item.payload));
         let Some(Item { payload: Payload::T(T::Counter(t)), start, end }) = item else {
             return Err(missing(item.as_ref(), "T as COUNTER"));
         };

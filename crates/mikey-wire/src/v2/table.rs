@@ -318,7 +318,7 @@ fn check_block(block: &GenericCs<'_>, streams: Streams) -> Result<()> {
 }
 
 /// HASH is there and as long as the PRF's hash.
-pub(super) fn need_hash<'a>(hash: Option<&'a [u8]>, prf: u8) -> Result<&'a [u8]> {
+pub(super) fn need_hash(hash: Option<&[u8]>, prf: u8) -> Result<&[u8]> {
     let hash = need(hash, "HASH")?;
     if PrfFunc(prf).hash_len() == Some(hash.len()) {
         Ok(hash)
