@@ -1,4 +1,5 @@
-//! SHA-1, SHA-256, SHA-384 and HMAC (RFC 2104) from RustCrypto, and the PRFs over them.
+//! SHA-1, SHA-256, SHA-384 and HMAC (RFC 2104) from RustCrypto, and the PRFs over them. HMAC-SHA-256, which key
+//! schedules are made of, is in `hmac_sha256`.
 
 use core::marker::PhantomData;
 
@@ -7,15 +8,39 @@ use hmac::{EagerHash, Hmac, KeyInit, Mac};
 use mikey_crypto::{Digest, Hash, HmacKey, Prf, SecretBytes};
 use zeroize::Zeroize;
 
+use crate::hmac_sha256::HmacSha256;
+
 /// SHA-1, for MIKEY version 1.
 pub(crate) static SHA1: &dyn Hash = &RustCrypto::<sha1::Sha1>::NEW;
 /// SHA-256.
-pub(crate) static SHA256: &dyn Hash = &RustCrypto::<sha2::Sha256>::NEW;
+pub(crate) static SHA256: &dyn Hash = &Sha256;
 /// SHA-384.
 pub(crate) static SHA384: &dyn Hash = &RustCrypto::<sha2::Sha384>::NEW;
 
 /// The PRFs of M-SP.
 pub(crate) static PRFS: &[Prf] = &[Prf::hmac_sha_256(SHA256), Prf::hmac_sha_384(SHA384)];
+
+struct Sha256;
+
+impl Hash for Sha256 {
+    fn output_len(&self) -> usize {
+        32
+    }
+
+    fn digest(&self, parts: &[&[u8]]) -> Digest {
+        digest::<sha2::Sha256>(parts)
+    }
+
+    fn hmac_key(&self, key: &[u8]) -> Box<dyn HmacKey> {
+        Box::new(HmacSha256::new(key))
+    }
+
+    fn hmac(&self, key: &[u8], parts: &[&[u8]]) -> SecretBytes {
+        let mut out = SecretBytes::zeroed(self.output_len());
+        HmacSha256::new(key).mac(parts, out.expose_mut());
+        out
+    }
+}
 
 struct RustCrypto<D>(PhantomData<fn() -> D>);
 
@@ -33,11 +58,7 @@ where
     }
 
     fn digest(&self, parts: &[&[u8]]) -> Digest {
-        let mut hash = D::new();
-        for part in parts {
-            hash.update(part);
-        }
-        Digest::new(&hash.finalize())
+        digest::<D>(parts)
     }
 
     fn hmac_key(&self, key: &[u8]) -> Box<dyn HmacKey> {
@@ -49,6 +70,14 @@ where
         finish(keyed::<D>(key), parts, out.expose_mut());
         out
     }
+}
+
+fn digest<D: sha2::Digest>(parts: &[&[u8]]) -> Digest {
+    let mut hash = D::new();
+    for part in parts {
+        hash.update(part);
+    }
+    Digest::new(&hash.finalize())
 }
 
 /// HMAC after its key block. RustCrypto wipes the state on drop.

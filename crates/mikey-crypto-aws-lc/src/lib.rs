@@ -16,6 +16,7 @@ use mikey_crypto::CryptoProvider;
 
 mod der;
 mod hash;
+mod hmac_sha256;
 mod kx;
 mod random;
 mod sign;

@@ -24,7 +24,7 @@ mod suite;
 
 pub use hash::{Digest, Hash, HmacKey, MAX_HASH_LEN};
 pub use kx::{GroupId, KxAnswer, KxError, KxGroup, KxInitiator, KxSecret};
-pub use prf::{Prf, PrfId};
+pub use prf::{Prf, PrfId, PrfKey};
 pub use provider::{CryptoProvider, IncompleteProvider, LoadSigner};
 pub use random::{RandomFailed, SecureRandom};
 pub use secret::{Secret, SecretBytes, ct_eq};

@@ -3,9 +3,12 @@
 //! `PRF(inkey, label) = P(s_1, label) XOR .. XOR P(s_n, label)`, where `s_1 .. s_n` are the blocks of the input key and
 //! `P(s, label) = HMAC(s, A_1 || label) || HMAC(s, A_2 || label) || ..` with `A_0 = label`, `A_i = HMAC(s, A_(i-1))`.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 use zeroize::Zeroize;
 
-use crate::{Hash, MAX_HASH_LEN, SecretBytes};
+use crate::{Hash, HmacKey, MAX_HASH_LEN, SecretBytes};
 
 /// Number of a PRF in M-SP (docs/spec.md, "Negotiation").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,24 +63,32 @@ impl Prf {
     /// Derives `len` octets from `inkey`. The label is the concatenation of at most seven parts.
     #[must_use]
     pub fn derive(&self, inkey: &[u8], label: &[&[u8]], len: usize) -> SecretBytes {
-        debug_assert!(label.len() <= MAX_LABEL_PARTS, "a label of {} parts", label.len());
         let mut out = SecretBytes::zeroed(len);
-        if inkey.is_empty() {
-            self.xor_p(inkey, label, out.expose_mut());
-        }
-        for block in inkey.chunks(self.key_block) {
-            self.xor_p(block, label, out.expose_mut());
+        for block in self.blocks(inkey) {
+            self.xor_p(&*self.hash.hmac_key(block), label, out.expose_mut());
         }
         out
     }
 
+    /// Prepares an input key from which more than one key is derived.
+    #[must_use]
+    pub fn key(&self, inkey: &[u8]) -> PrfKey {
+        PrfKey { prf: *self, blocks: self.blocks(inkey).map(|block| self.hash.hmac_key(block)).collect() }
+    }
+
+    /// `s_1 .. s_n`. An empty input key is one empty block.
+    fn blocks<'a>(&self, inkey: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let empty: Option<&[u8]> = inkey.is_empty().then_some(&[]);
+        empty.into_iter().chain(inkey.chunks(self.key_block))
+    }
+
     /// XORs `P(s, label)` onto `out`.
-    fn xor_p(&self, s: &[u8], label: &[&[u8]], out: &mut [u8]) {
-        let key = self.hash.hmac_key(s);
+    fn xor_p(&self, s: &dyn HmacKey, label: &[&[u8]], out: &mut [u8]) {
+        debug_assert!(label.len() <= MAX_LABEL_PARTS, "a label of {} parts", label.len());
         let mut chain = Scratch([0; MAX_HASH_LEN]);
         let mut block = Scratch([0; MAX_HASH_LEN]);
         let n = self.hash_len();
-        key.mac(label, chain.head(n)); // A_1
+        s.mac(label, chain.head(n)); // A_1
         let mut parts: [&[u8]; MAX_LABEL_PARTS + 1] = [&[]; MAX_LABEL_PARTS + 1];
         for (to, from) in parts.iter_mut().skip(1).zip(label) {
             *to = from;
@@ -88,16 +99,34 @@ impl Prf {
             if let Some(first) = input.first_mut() {
                 *first = chain.head(n);
             }
-            key.mac(&input, block.head(n));
+            s.mac(&input, block.head(n));
             for (to, from) in chunk.iter_mut().zip(block.head(n)) {
                 *to ^= *from;
             }
             if chunks.peek().is_some() {
                 let mut next = Scratch([0; MAX_HASH_LEN]);
-                key.mac(&[chain.head(n)], next.head(n));
+                s.mac(&[chain.head(n)], next.head(n));
                 core::mem::swap(&mut chain, &mut next);
             }
         }
+    }
+}
+
+/// An input key of a PRF with the key schedule of its HMACs done. Wiped when dropped.
+pub struct PrfKey {
+    prf: Prf,
+    blocks: Vec<Box<dyn HmacKey>>,
+}
+
+impl PrfKey {
+    /// Derives `len` octets, as [`Prf::derive`] does.
+    #[must_use]
+    pub fn derive(&self, label: &[&[u8]], len: usize) -> SecretBytes {
+        let mut out = SecretBytes::zeroed(len);
+        for block in &self.blocks {
+            self.prf.xor_p(&**block, label, out.expose_mut());
+        }
+        out
     }
 }
 

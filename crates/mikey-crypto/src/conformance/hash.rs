@@ -68,12 +68,13 @@ fn prf_of(checks: &mut Report, prf: &Prf) {
     for answer in PRFS.iter().filter(|answer| answer.id == prf.id.0) {
         let (inkey, label, out) = (hex(answer.inkey), hex(answer.label), hex(answer.out));
         let (a, b) = label.split_at(label.len() / 3);
-        let got = prf.derive(&inkey, &[a, &[], b], out.len());
-        checks.equal(
-            format!("PRF {} from {} to {} octets", answer.id, inkey.len(), out.len()),
-            got.expose(),
-            answer.out,
-        );
+        let case = format!("PRF {} from {} to {} octets", answer.id, inkey.len(), out.len());
+        checks.equal(&*case, prf.derive(&inkey, &[a, &[], b], out.len()).expose(), answer.out);
+        let kept = prf.key(&inkey);
+        for _ in 0..2 {
+            let case = format!("{case}, key kept");
+            checks.equal(case, kept.derive(&[a, &[], b], out.len()).expose(), answer.out);
+        }
     }
 }
 
