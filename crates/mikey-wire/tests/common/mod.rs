@@ -3,7 +3,9 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod build;
 pub(crate) mod spoil;
+mod v1;
 
 use mikey_wire::v2::{
     Cce2Req, Cce2Resp, Cce2Tail, CceReq, CceResp, ErrorMsg, GroupRekey, Info, InitReq, InitResp, Opened,
@@ -11,17 +13,12 @@ use mikey_wire::v2::{
 };
 use mikey_wire::*;
 
+pub(crate) use build::*;
+pub(crate) use v1::v1_drafts;
+
 pub(crate) const CSB_ID: u32 = 0x0a0b_0c0d;
 pub(crate) const SPIS: Session = Session { spi_i: 0x1111_1111_1111_1111, spi_r: 0x2222_2222_2222_2222 };
 pub(crate) const HALF: Session = Session { spi_r: 0, ..SPIS };
-pub(crate) static RAND: [u8; 32] = [0x5a; 32];
-pub(crate) static HASH: [u8; 32] = [0x77; 32];
-static MAC_20: [u8; 20] = [0; 20];
-static TAG: [u8; 16] = [0; 16];
-static X25519: [u8; 32] = [9; 32];
-static BIG: [u8; 1216] = [3; 1216];
-static DER: &[u8] = &[0x30, 0x03, 0x02, 0x01, 0x07];
-
 /// A message before it is encoded.
 #[derive(Clone)]
 pub(crate) struct Draft {
@@ -117,163 +114,6 @@ fn typed_sealed(raw: &[u8]) -> Result<String, DecodeError> {
 pub(crate) fn header(data_type: DataType, v: bool, streams: Vec<GenericCs<'static>>) -> Header<'static> {
     let prf = if data_type == DataType::INIT_REQ { 0 } else { 1 };
     Header { version: Version::V2, data_type, v, prf, csb_id: CSB_ID, cs_map: CsMap::Generic(streams) }
-}
-
-pub(crate) fn stream(cs_id: u8, policies: &[u8], data: Option<SrtpSession>) -> GenericCs<'static> {
-    GenericCs { cs_id, prot: ProtType::SRTP, policies: policies.to_vec(), data, spi: &[0, 0, 0, 1] }
-}
-
-fn offered() -> Vec<GenericCs<'static>> {
-    vec![stream(1, &[0, 1], Some(SrtpSession { ssrc: 7, index: Some((1, 2)) })), stream(2, &[0], None)]
-}
-
-fn chosen() -> Vec<GenericCs<'static>> {
-    vec![
-        stream(1, &[1], Some(SrtpSession { ssrc: 7, index: Some((1, 2)) })),
-        stream(2, &[0], Some(SrtpSession { ssrc: 8, index: None })),
-    ]
-}
-
-pub(crate) fn session(session: Session) -> Payload<'static> {
-    Payload::Ext(Extension::Session(session))
-}
-
-pub(crate) fn cookie(octets: &'static [u8]) -> Payload<'static> {
-    Payload::Ext(Extension::Cookie(octets))
-}
-
-pub(crate) fn policy(policy_no: u8) -> Payload<'static> {
-    let params = vec![
-        SpParam { ty: SrtpParam::ENCR_ALG.0, value: &[6] },
-        SpParam { ty: SrtpParam::AEAD_TAG_LEN.0, value: &[16] },
-    ];
-    Payload::Sp(Sp { policy_no, prot: ProtType::SRTP, params })
-}
-
-pub(crate) fn tesla() -> Payload<'static> {
-    let params = vec![SpParam { ty: TeslaParam::MAC.0, value: &[0] }];
-    Payload::Sp(Sp { policy_no: 9, prot: ProtType::TESLA, params })
-}
-
-fn msp(params: &[(u8, &'static [u8])]) -> Payload<'static> {
-    let params = params.iter().map(|&(ty, value)| SpParam { ty, value }).collect();
-    Payload::Sp(Sp { policy_no: 255, prot: ProtType::M_SP, params })
-}
-
-pub(crate) fn offer() -> Payload<'static> {
-    msp(&[
-        (0, &[1]),
-        (1, &[1, 2]),
-        (2, &[31, 19, 236]),
-        (3, &[3, 1]),
-        (4, &[4, 6]),
-        (5, &[4, 2]),
-        (6, &[1]),
-        (7, &[1, 0]),
-        (8, &[0x20, 0]),
-        (9, &[1]),
-        (200, &[]),
-    ])
-}
-
-pub(crate) fn answer(exch: &'static [u8]) -> Payload<'static> {
-    msp(&[
-        (0, exch),
-        (1, &[1]),
-        (2, &[31]),
-        (3, &[3]),
-        (4, &[4]),
-        (5, &[4]),
-        (6, &[1, 2]),
-        (7, &[1]),
-        (8, &[0x10, 0]),
-        (9, &[1]),
-    ])
-}
-
-pub(crate) fn id(data: &'static [u8]) -> Payload<'static> {
-    Payload::Id(Id { ty: IdType::URI, data })
-}
-
-pub(crate) fn dh(group: u8, value: &'static [u8]) -> Payload<'static> {
-    Payload::Dh(Dh { group, value, kv: Kv::Null })
-}
-
-pub(crate) fn x25519() -> Payload<'static> {
-    dh(31, &X25519)
-}
-
-pub(crate) fn cert(ty: CertType) -> Payload<'static> {
-    Payload::Cert(Cert { ty, data: DER })
-}
-
-pub(crate) fn auth() -> Payload<'static> {
-    Payload::Auth(Auth { method: 4, data: &[0x41; 64] })
-}
-
-pub(crate) fn ticket(lifetime: Option<u32>) -> Payload<'static> {
-    Payload::Ext(Extension::ResumeTicket(ResumeTicket { lifetime, opaque: b"ticket" }))
-}
-
-pub(crate) fn group() -> Payload<'static> {
-    Payload::Ext(Extension::Group(Group {
-        spi: 5,
-        csb_id: 6,
-        epoch: 3,
-        next_t: 9,
-        leaf: 12,
-        prf: 1,
-        suite: 3,
-        auth_method: 4,
-        rand: &RAND,
-        spki: DER,
-    }))
-}
-
-pub(crate) fn senders() -> Payload<'static> {
-    let sender = Sender { cs_id: 1, yours: true, ssrc: 0x01020304, roc: 5, seq: 6 };
-    Payload::Ext(Extension::Senders(vec![sender, Sender { yours: false, ssrc: 9, ..sender }]))
-}
-
-pub(crate) fn kek() -> Payload<'static> {
-    Payload::KeyData(KeyData {
-        ty: KeyType::KEK,
-        key: &[1; 32],
-        salt: None,
-        kv: Kv::Spi(&[0, 0, 0, 6, 0, 0, 0, 1]),
-    })
-}
-
-pub(crate) fn gtgk() -> Payload<'static> {
-    Payload::KeyData(KeyData { ty: KeyType::GTGK, key: &[2; 32], salt: None, kv: Kv::Spi(&[0, 0, 0, 3]) })
-}
-
-pub(crate) fn tgk() -> Payload<'static> {
-    Payload::KeyData(KeyData { ty: KeyType::TGK, key: &[2; 32], salt: None, kv: Kv::Null })
-}
-
-pub(crate) fn hash() -> Payload<'static> {
-    Payload::Ext(Extension::Hash(&HASH))
-}
-
-pub(crate) fn notify(code: NotifyCode, data: &'static [u8]) -> Payload<'static> {
-    Payload::Ext(Extension::Notify { code, data })
-}
-
-pub(crate) fn counter(t: u32) -> Payload<'static> {
-    Payload::T(T::Counter(t))
-}
-
-pub(crate) fn key_id(node: &'static [u8]) -> Payload<'static> {
-    Payload::Ext(Extension::KeyId(vec![KeyId { ty: KeyIdType::TREE_NODE, id: node }]))
-}
-
-pub(crate) fn vendor() -> Payload<'static> {
-    Payload::Ext(Extension::VendorId(b"vendor"))
-}
-
-pub(crate) fn unknown(ty: u8) -> Payload<'static> {
-    Payload::Ext(Extension::Unknown { ty: ExtType(ty), body: b"?" })
 }
 
 fn draft(
@@ -546,113 +386,6 @@ pub(crate) fn v2_drafts() -> Vec<Draft> {
         error_sealed(),
         fragment(1),
         fragment(2),
-    ]
-}
-
-fn v1(
-    name: &'static str,
-    data_type: DataType,
-    cs_map: CsMap<'static>,
-    clear: Vec<Payload<'static>>,
-) -> Draft {
-    let header = Header { version: Version::V1, data_type, v: true, prf: 0, csb_id: CSB_ID, cs_map };
-    draft(name, header, clear, None)
-}
-
-fn v1_kemac(encr_data: &'static [u8]) -> Payload<'static> {
-    Payload::Kemac(Kemac {
-        encr_alg: EncrAlg::AES_CM_128,
-        encr_data,
-        mac_alg: MacAlg::HMAC_SHA_1_160,
-        mac: &MAC_20,
-    })
-}
-
-/// Messages of version 1 that between them have every payload and map of it.
-pub(crate) fn v1_drafts() -> Vec<Draft> {
-    let map = || {
-        CsMap::SrtpId(vec![
-            SrtpCs { policy_no: 0, ssrc: 1, roc: 2 },
-            SrtpCs { policy_no: 1, ssrc: 3, roc: 4 },
-        ])
-    };
-    let time = || Payload::T(T::NtpUtc(0xec89_8da8_0000_0000));
-    let rand = || Payload::Rand(&[0xee; 16]);
-    let sign = || Payload::Sign(Sign { alg: SignAlg::RSA_PKCS1, signature: &[0x11; 128] });
-    vec![
-        v1("PSK", DataType::PSK_INIT, map(), vec![time(), rand(), id(b"a"), policy(0), v1_kemac(b"secret")]),
-        v1(
-            "PSK verification",
-            DataType::PSK_VERIFY,
-            CsMap::Empty(2),
-            vec![Payload::T(T::Ntp(1)), Payload::V(Ver { auth_alg: MacAlg::HMAC_SHA_1_160, data: &MAC_20 })],
-        ),
-        v1(
-            "PK",
-            DataType::PK_INIT,
-            CsMap::Generic(offered()),
-            vec![
-                Payload::T(T::NtpUtc32(5)),
-                rand(),
-                cert(CertType::X509_URL),
-                v1_kemac(b""),
-                Payload::Chash(Chash { func: HashFunc::SHA_1, hash: &MAC_20 }),
-                Payload::Pke(Pke { cache: PkeCache::CACHE_FOR_CSB, data: &[0xab; 300] }),
-                sign(),
-            ],
-        ),
-        v1(
-            "DH",
-            DataType::DH_INIT,
-            map(),
-            vec![
-                Payload::T(T::Counter(1)),
-                rand(),
-                Payload::Dh(Dh { group: 0, value: &BIG[..192], kv: Kv::Null }),
-                Payload::Dh(Dh { group: 1, value: &BIG[..96], kv: Kv::Spi(b"mki") }),
-                Payload::Dh(Dh {
-                    group: 2,
-                    value: &BIG[..128],
-                    kv: Kv::Interval { from: b"from", to: b"to" },
-                }),
-                sign(),
-            ],
-        ),
-        v1(
-            "error",
-            DataType::ERROR,
-            CsMap::SrtpId(Vec::new()),
-            vec![time(), Payload::Err(ErrorNo::INVALID_TS)],
-        ),
-        v1(
-            "RSA-R in group mode, extensions",
-            DataType::RSA_R_RESP,
-            map(),
-            vec![
-                Payload::Ext(Extension::CsbId(77)),
-                vendor(),
-                Payload::Ext(Extension::SdpIds(b"mikey")),
-                Payload::Ext(Extension::TeslaKey(b"key")),
-                Payload::Ext(Extension::KeyId(vec![
-                    KeyId { ty: KeyIdType::MBMS_DOMAIN, id: b"abc" },
-                    KeyId { ty: KeyIdType::MBMS_SERVICE, id: b"" },
-                ])),
-                Payload::Ext(Extension::Unknown { ty: ExtType::OMA_BCAST, body: b"oma" }),
-                tesla(),
-                time(),
-            ],
-        ),
-        v1(
-            "TICKET and SAKKE payloads",
-            DataType::SAKKE,
-            CsMap::Generic(Vec::new()),
-            vec![
-                Payload::Tr(Tr { role: TsRole::START, t: T::NtpUtc32(9) }),
-                Payload::Idr(Idr { role: IdRole::KMS, id: Id { ty: IdType::BYTES, data: b"kms" } }),
-                Payload::RandR(RandR { role: RandRole::KMS, rand: b"random" }),
-                Payload::Sakke(Sakke { params: 1, id_scheme: 1, data: b"encapsulated" }),
-            ],
-        ),
     ]
 }
 
