@@ -10,7 +10,8 @@ use crate::registry::{ExtType, PayloadType};
 /// Why octets were refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError {
-    /// The octet at which decoding stopped. For the plaintext of KEMAC it counts from its first octet.
+    /// The octet at which decoding stopped. For the plaintext of KEMAC it counts from its first octet. Zero
+    /// with a payload: a rule that ties several payloads together is broken, at no single octet.
     pub offset: usize,
     /// The payload it was in; `None` for HDR and for the message as a whole.
     pub payload: Option<PayloadType>,
@@ -64,6 +65,7 @@ pub enum DecodeErrorKind {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.payload {
+            Some(ty) if self.offset == 0 => write!(f, "{ty}: {}: ", self.field)?,
             Some(ty) => write!(f, "{ty} at octet {}: {}: ", self.offset, self.field)?,
             None => write!(f, "octet {}: {}: ", self.offset, self.field)?,
         }

@@ -71,6 +71,13 @@ code_points! {
         RESOLVE_INIT_PSK = 16 "RESOLVE_INIT_PSK",
         RESOLVE_INIT_PK = 17 "RESOLVE_INIT_PK",
         RESOLVE_RESP = 18 "RESOLVE_RESP",
+        REQUEST_KEY_PSK = 19 "REQUEST_KEY_PSK",
+        REQUEST_KEY_PKE = 20 "REQUEST_KEY_PKE",
+        REQUEST_KEY_RESP = 21 "REQUEST_KEY_RESP",
+        I_MESSAGE_1 = 22 "I_MESSAGE_1",
+        R_MESSAGE_1 = 23 "R_MESSAGE_1",
+        I_MESSAGE_2 = 24 "I_MESSAGE_2",
+        R_MESSAGE_2 = 25 "R_MESSAGE_2",
         SAKKE = 26 "SAKKE msg",
         INIT_REQ = 40 "INIT_REQ",
         INIT_RESP = 41 "INIT_RESP",
@@ -89,7 +96,7 @@ code_points! {
 }
 
 code_points! {
-    /// Next payload (RFC 3830 6.1; RFC 6043 6.1, RFC 6509 4.1; 40 to 42 are of version 2).
+    /// Next payload (RFC 3830 6.1; RFC 6043 6.1, RFC 6267 6.1, RFC 6509 4.1; 40 to 42 are of version 2).
     PayloadType(u8) {
         LAST = 0 "Last payload",
         KEMAC = 1 "KEMAC",
@@ -111,6 +118,10 @@ code_points! {
         TICKET = 17 "TICKET",
         KEY_DATA = 20 "Key data",
         EXT = 21 "General Ext.",
+        IBAKE = 22 "IBAKE",
+        ESK = 23 "ESK",
+        SK = 24 "SK",
+        ECCPT = 25 "ECCPT",
         SAKKE = 26 "SAKKE",
         AUTH = 40 "AUTH",
         CERTREQ = 41 "CERTREQ",
@@ -273,7 +284,7 @@ code_points! {
 }
 
 code_points! {
-    /// Policy parameters of Prot type SRTP (RFC 3830 6.10.1; RFC 4771 4, RFC 6904 6, RFC 7714 14.3).
+    /// Policy parameters of Prot type SRTP (RFC 3830 6.10.1; RFC 4771 4, RFC 7714 14.3).
     SrtpParam(u8) {
         ENCR_ALG = 0 "Encryption algorithm",
         ENCR_KEY_LEN = 1 "Session encr. key length",
@@ -289,6 +300,12 @@ code_points! {
         AUTH_TAG_LEN = 11 "Authentication tag length",
         PREFIX_LEN = 12 "SRTP prefix length",
         ROC_RATE = 13 "ROC transmission rate",
+        SRTP_AUTH_ALG = 14 "SRTP auth. algorithm",
+        SRTCP_AUTH_ALG = 15 "SRTCP auth. algorithm",
+        SRTP_AUTH_KEY_LEN = 16 "SRTP session auth. key length",
+        SRTCP_AUTH_KEY_LEN = 17 "SRTCP session auth. key length",
+        SRTP_AUTH_TAG_LEN = 18 "SRTP authentication tag length",
+        SRTCP_AUTH_TAG_LEN = 19 "SRTCP authentication tag length",
         AEAD_TAG_LEN = 20 "AEAD authentication tag length",
     }
 }
