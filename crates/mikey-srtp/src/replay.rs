@@ -115,7 +115,6 @@ fn clear(words: &mut [u64], from: u64, to: u64) {
 
 /// The word and the bit of an index; `words` is a power of two.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "masked to the number of words first")]
 const fn place(index: u64, words: usize) -> (usize, u64) {
     (((index / 64) & (words as u64 - 1)) as usize, 1 << (index % 64))
 }

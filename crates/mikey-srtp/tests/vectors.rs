@@ -1,11 +1,12 @@
 //! Known answers made by others: the RFCs, NIST, libsrtp.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
 mod common;
 
-use common::{crypto, db, here, hex, install, master_of};
-use mikey_crypto::srtp::{SrtpAuth, SrtpCipher, SrtpPolicy};
+use common::{db, here, hex, install, master_of};
+use mikey_crypto::srtp::SrtpPolicy;
 use mikey_srtp::{
-    Direction, ExtensionIds, Install, MasterKey, Mki, Ssrc, Ssrcs, StartIndex, Time, UnprotectError,
+    Direction, ExtensionIds, Install, Mki, Ssrc, Ssrcs, Time, UnprotectError,
 };
 
 const LIBSRTP: &str = include_str!("../../../vectors/external/srtp_libsrtp_reference.json");

@@ -1,9 +1,35 @@
-//! Protecting and unprotecting packets, next to other SRTP implementations.
+//! Protecting and unprotecting packets, next to other SRTP implementations and to the bare primitives.
+//!
+//! Packets have 12 octets of header and 20, 160 or 1200 of payload: a comfort noise packet, 20 ms of G.711, video. All
+//! contestants of a case do the same: protect a packet with the next sequence number, or unprotect packets that were
+//! protected beforehand, each once.
+
+mod limit;
+mod ours;
+mod pool;
+mod profile;
+mod webrtc;
 
 use crate::Result;
 use crate::measure::Case;
 
+use profile::PROFILES;
+
 /// All cases of the bench.
 pub(crate) fn cases() -> Result<Vec<Case<'static>>> {
-    Ok(Vec::new())
+    let mut cases = Vec::new();
+    for profile in PROFILES {
+        for size in [20, 160, 1200] {
+            let mut protect = vec![ours::protect(profile, size)?];
+            let mut unprotect = vec![ours::unprotect(profile, size)?];
+            protect.extend(limit::protect(profile, size)?);
+            unprotect.extend(limit::unprotect(profile, size)?);
+            protect.extend(webrtc::protect(profile, size)?);
+            unprotect.extend(webrtc::unprotect(profile, size)?);
+            for (verb, contestants) in [("protect", protect), ("unprotect", unprotect)] {
+                cases.push(Case { name: format!("{} {verb}", profile.name), size, contestants });
+            }
+        }
+    }
+    Ok(cases)
 }
