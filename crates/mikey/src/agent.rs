@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use mikey_crypto::SecretBytes;
 use mikey_proto::{
-    ApiMisuse, Call, CallId, Endpoint, EndpointConfig, Error, Event, Metrics, Output, SessionId, Time,
+    ApiMisuse, Call, CallId, Endpoint, EndpointConfig, Error, Event, Metrics, Output, SessionId, StreamKeys,
+    Time,
 };
 use mikey_srtp::{
     ContextDb, DbConfig, Destination, ProtectError, RtpLayout, Ssrc, Stats, UnprotectError, rtcp_ssrc,
@@ -39,6 +40,13 @@ pub struct Agent {
     pen: Pen,
     released: std::collections::VecDeque<AgentOutput>,
     unknown: u64,
+    key_log: Option<Box<dyn KeyLog>>,
+}
+
+/// Sees the SRTP master keys before they are installed, for analysis of one's own calls. Whoever has them hears the call.
+pub trait KeyLog: Send {
+    /// The keys of one stream of a session.
+    fn srtp_keys(&mut self, session: SessionId, keys: &StreamKeys);
 }
 
 /// Why a packet was not protected.
@@ -84,7 +92,13 @@ impl Agent {
             pen: Pen::default(),
             released: std::collections::VecDeque::new(),
             unknown: 0,
+            key_log: None,
         })
+    }
+
+    /// Shows the SRTP master keys of all later sessions to `log`. Nobody sees them unless this is called.
+    pub fn log_keys(&mut self, log: Box<dyn KeyLog>) {
+        self.key_log = Some(log);
     }
 
     /// Starts a call to the agent at `to`.
@@ -276,6 +290,9 @@ impl Agent {
         match event {
             Event::SrtpKeysReady { session, keys } => {
                 let now = self.endpoint.now();
+                if let Some(log) = &mut self.key_log {
+                    keys.streams.iter().for_each(|stream| log.srtp_keys(session, stream));
+                }
                 match self.media.install(now, session, keys) {
                     Ok(streams) => {
                         self.release(now);

@@ -17,7 +17,7 @@ mod media;
 mod output;
 mod pen;
 
-pub use agent::{Agent, MediaError};
+pub use agent::{Agent, KeyLog, MediaError};
 pub use demux::{Class, classify};
 pub use media::MediaStream;
 pub use output::{AgentEvent, AgentOutput, Kind, Media, Received, Refused};
@@ -32,3 +32,8 @@ pub use mikey_crypto::srtp::SrtpPolicy;
 pub use mikey_proto::{
     AuthLevel, Call, CallId, EndpointConfig, Identity, Name, Peer, Role, SessionId, Side, Stream, Time,
 };
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
