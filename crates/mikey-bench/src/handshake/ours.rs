@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use mikey_crypto::srtp::SrtpPolicy;
 use mikey_crypto::{CryptoProvider, GroupId, MethodId, SecretBytes};
 use mikey_proto::{
-    Call, CertifiedKey, Endpoint, EndpointConfig, Event, Identity, Name, Output, PskTable, SessionId, Time, Trust,
+    Call, CertifiedKey, Endpoint, EndpointConfig, Event, Identity, Name, Output, PskTable, SessionId, Time,
+    Trust,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 
@@ -31,7 +32,8 @@ pub(crate) fn certificates(name: &'static str, group: GroupId) -> Result<Contest
         params.subject_alt_names = vec![SanType::URI(name.try_into()?)];
         let chain = vec![params.signed_by(&key, &issuer)?.der().to_vec()];
         let certified = CertifiedKey::load(&provider, chain, &key.serialize_der())?;
-        let mut config = EndpointConfig::new(provider, Identity::with_certificate(Name::parse(name)?, certified)?);
+        let mut config =
+            EndpointConfig::new(provider, Identity::with_certificate(Name::parse(name)?, certified)?);
         config.trust = Trust::none();
         config.trust.add_anchor(&ca)?;
         config.unix_time_at_zero = Some(SystemTime::now().duration_since(UNIX_EPOCH)?);
@@ -98,7 +100,13 @@ impl Pair {
 }
 
 /// Delivers what `from` sends, and keeps the session whose keys it has.
-fn shuttle(now: Time, from: &mut Endpoint, address: SocketAddr, to: &mut Endpoint, session: &mut Option<SessionId>) {
+fn shuttle(
+    now: Time,
+    from: &mut Endpoint,
+    address: SocketAddr,
+    to: &mut Endpoint,
+    session: &mut Option<SessionId>,
+) {
     loop {
         match from.poll_output() {
             Output::Transmit { bytes, .. } => to.handle_datagram(now, address, &bytes),

@@ -132,6 +132,16 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Drops a session without telling the peer, who finds out by its own means.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::UnknownSession`] if there is no such session.
+    pub fn abandon(&mut self, session: SessionId) -> Result<(), ApiMisuse> {
+        let key = self.ids.get(&session).copied().ok_or(ApiMisuse::UnknownSession)?;
+        self.end_session(key, CloseReason::Local);
+        Ok(())
+    }
+
     /// Asks the peer for a sign of life; [`Event::Closed`] comes if it stays silent.
     ///
     /// # Errors
