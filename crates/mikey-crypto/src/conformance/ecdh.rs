@@ -146,6 +146,12 @@ fn x25519(checks: &mut Report, group: &dyn KxGroup) {
         let answer = group.answer(&Scripted::new(scalar), &hex(u));
         checks.that("X25519 of RFC 7748", answer.is_ok_and(|a| a.secret.dh.expose() == hex(wanted)));
     }
+    let base = [&[9][..], &[0; 31]].concat();
+    let spki = [&*hex("302a300506032b656e032100"), &*base].concat();
+    for (name, value, good) in [("its base point", base, true), ("a SubjectPublicKeyInfo", spki, false)] {
+        let answered = group.answer(&Scripted::new(&"77".repeat(32)), &value).is_ok();
+        checks.that(format!("X25519 answers {name} only if it may"), answered == good);
+    }
     for low in LOW_ORDER {
         for value in [hex(low), flipped(&hex(low), 255)] {
             let random = Scripted::new(&"77".repeat(32));

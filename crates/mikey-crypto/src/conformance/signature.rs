@@ -11,7 +11,7 @@ use crate::{CryptoProvider, MethodId, SignatureScheme};
 const MESSAGE: &[u8] = b"MIKEYv2 conformance";
 
 pub(super) fn run(checks: &mut Report, provider: &CryptoProvider) {
-    checks.that("certificates can be verified", !provider.certificate_algorithms.is_empty());
+    certificates(checks, provider);
     for scheme in provider.signatures {
         for answer in &answers() {
             if scheme.method() == answer.method {
@@ -32,6 +32,18 @@ pub(super) fn run(checks: &mut Report, provider: &CryptoProvider) {
         }
     }
     signers(checks, provider);
+}
+
+fn certificates(checks: &mut Report, provider: &CryptoProvider) {
+    let algorithms = provider.certificate_algorithms;
+    checks.that("certificates can be verified", !algorithms.is_empty());
+    // md5WithRSAEncryption, sha1WithRSAEncryption, dsa-with-sha1, ecdsa-with-SHA1 (RFC 3279 section 2.2).
+    for weak in ["2a864886f70d010104", "2a864886f70d010105", "2a8648ce380403", "2a8648ce3d0401"] {
+        let oid = hex(weak);
+        let found =
+            algorithms.iter().any(|a| a.signature_alg_id().windows(oid.len()).any(|part| part == oid));
+        checks.that(format!("no certificate algorithm has the OID {weak}"), !found);
+    }
 }
 
 struct Answer {
@@ -211,7 +223,10 @@ fn signers(checks: &mut Report, provider: &CryptoProvider) {
                 provider.signature(method).is_some_and(|s| s.verify(&spki, message, &made).is_ok());
             checks.that(format!("a signature by {name} verifies"), verified && made.len() == len);
         }
+        // Octet 40 is of the scalar, octet 100 of the modulus; the public key behind it stays.
+        let inside = if method == MethodId::RSA_PSS_SHA256 { 100 } else { 40 };
         let bad = [
+            flipped(pkcs8, 8 * inside),
             flipped(pkcs8, 4),
             [pkcs8, &[0]].concat(),
             pkcs8.split_last().map_or(Vec::new(), |(_, h)| h.to_vec()),
@@ -221,8 +236,15 @@ fn signers(checks: &mut Report, provider: &CryptoProvider) {
                 .that(format!("a damaged key for {name} is refused"), (provider.load_signer)(&bad).is_err());
         }
     }
+    let (secret, public, _) = ED25519_1;
+    let with_public = |public| hex(&[ED25519_PKCS8_V2, secret, "812100", public].concat());
+    checks.that(
+        "an Ed25519 key with its public key is loaded",
+        (provider.load_signer)(&with_public(public)).is_ok(),
+    );
     for (what, pkcs8) in [
         ("nothing", Vec::new()),
+        ("an Ed25519 key with another public key", with_public(ED25519_2.1)),
         ("an RSA key of 1024 bits", include_bytes!("data/rsa1024.pkcs8").to_vec()),
         ("an RSA key of 4104 bits", include_bytes!("data/rsa4104.pkcs8").to_vec()),
         ("a P-521 key", include_bytes!("data/p521.pkcs8").to_vec()),
@@ -250,6 +272,9 @@ fn der_signature(r: &[u8], s: &[u8]) -> Vec<u8> {
 
 /// The start of a PKCS #8 Ed25519 key, up to the 32 octets of the secret.
 const ED25519_PKCS8: &str = "302e020100300506032b657004220420";
+
+/// The same with a public key behind it (RFC 5958).
+const ED25519_PKCS8_V2: &str = "3051020101300506032b657004220420";
 
 /// RFC 8032 section 7.1, tests 1, 2 and 3: secret key, public key, signature.
 type Ed25519Test = (&'static str, &'static str, &'static str);
