@@ -22,7 +22,8 @@ TABLE = {
     "mikey-crypto": (set(), {"zeroize", "subtle", "rustls-pki-types"}, set()),
     "mikey-crypto-aws-lc": ({"mikey-crypto"}, ANY, {"mikey-srtp"}),
     "mikey-crypto-rust": ({"mikey-crypto"}, ANY, {"mikey-srtp"}),
-    "mikey-srtp": ({"mikey-crypto"}, {"zeroize", "subtle"}, PROVIDERS),
+    # core has no hash map; the context database needs one.
+    "mikey-srtp": ({"mikey-crypto"}, {"zeroize", "subtle", "hashbrown"}, PROVIDERS),
     "mikey-proto": (
         {"mikey-wire", "mikey-crypto"},
         {"rustls-webpki", "x509-parser", "subtle", "zeroize", "thiserror", "rustls-pki-types"},
