@@ -178,3 +178,59 @@ fn certificates_are_of_the_kinds_that_a_message_takes() {
     // The eleventh is left over where AUTH must stand.
     refused_draft(&many, "AUTH", Missing);
 }
+
+#[test]
+fn certreq_is_whole_hashes_of_x509_anchors() {
+    let hashes = |count: usize| {
+        let octets = leak(&vec![7; count * 32]);
+        Payload::CertReq(CertReq { cert_type: CertType::X509, hashes: octets.as_chunks().0.iter().collect() })
+    };
+    let with_hashes = |count| with(init_resp(), |draft| draft.clear[4] = hashes(count));
+    typed(&with_hashes(256).octets()).unwrap();
+    assert_eq!(encode(&init_resp().header, &[hashes(257)]), Err(EncodeError::Length("hashes")));
+    let longer = |len: u16| {
+        patched(&init_resp(), |octets| {
+            let span = span(octets, 4);
+            let payload = [&[21, 0][..], &len.to_be_bytes(), &vec![7; usize::from(len)]].concat();
+            octets.splice(span, payload);
+        })
+    };
+    for len in [1u16, 31, 33, 63] {
+        refused(&longer(len), "hashes", Length(usize::from(len)));
+    }
+    refused(&longer(257 * 32), "hashes", Limit(256));
+    let other = patched(&init_resp(), |octets| {
+        let span = span(octets, 4);
+        octets[span.start + 1] = 2;
+    });
+    refused(&other, "cert type", Value(2));
+}
+
+#[test]
+fn a_group_id_is_not_empty_and_senders_have_cs_ids() {
+    let id_len = |len: u8| {
+        let mut inner = plaintext(cce_req_group().inner.as_ref().unwrap());
+        let at = inner.windows(10).position(|octets| octets == b"conference").unwrap();
+        inner.splice(at - 2..at + 10, [&[0, len][..], &vec![b'x'; usize::from(len)]].concat());
+        cce_req_group().sealed(&inner)
+    };
+    refused(&id_len(0), "group ID", Length(0));
+    refused(&id_len(65), "group ID", Length(65));
+    typed(&id_len(1)).unwrap();
+    typed(&id_len(64)).unwrap();
+    for cs_id in [0u8, 255] {
+        refused(&patched_inner(&info_req(), 4, 4, cs_id), "CS ID", Value(u32::from(cs_id)));
+        let sender = Sender { cs_id, yours: false, ssrc: 1, roc: 0, seq: 0 };
+        let senders = Payload::Ext(Extension::Senders(vec![sender]));
+        assert_eq!(encode(&info_req().header, &[senders]), Err(EncodeError::Value("CS ID")));
+    }
+    // Group SPI, epoch and leaf node are never zero.
+    for (at, len, field) in [(4, 8, "group SPI"), (16, 4, "epoch"), (24, 4, "leaf node")] {
+        let mut octets = patched_inner(&info_req(), 5, at, 0);
+        for more in 0..len {
+            let next = patched_inner(&info_req(), 5, at + more, 0);
+            octets.iter_mut().zip(next).for_each(|(octet, next)| *octet &= next);
+        }
+        refused(&octets, field, Value(0));
+    }
+}

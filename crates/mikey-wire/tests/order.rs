@@ -8,6 +8,7 @@ mod common;
 use common::spoil::*;
 use common::*;
 use mikey_wire::DecodeErrorKind::{Length, Missing, Unexpected, UnknownExtension, UnknownPayload};
+use mikey_wire::v2::decode_node_keys;
 use mikey_wire::*;
 
 #[test]
@@ -222,6 +223,12 @@ fn skipped_extensions_stand_anywhere_but_first_and_last() {
     }
     let behind_auth = with(cce_req(), |draft| draft.inner.as_mut().unwrap().push(unknown(200)));
     refused_draft(&behind_auth, "order of payloads", Unexpected);
+    let between = with(cce_resp_group(), |draft| draft.inner.as_mut().unwrap().insert(7, vendor()));
+    refused_draft(&between, "order of payloads", Unexpected);
+    let behind_tgk = with(cce2_req(), |draft| draft.inner.as_mut().unwrap().push(vendor()));
+    assert!(typed(&behind_tgk.octets()).is_err());
+    let node = plaintext(&[kek(), vendor()]);
+    assert_eq!(decode_node_keys(&node).unwrap_err().kind, Unexpected);
     let behind_keys = with(cce_resp_group(), |draft| draft.inner.as_mut().unwrap().push(vendor()));
     refused_draft(&behind_keys, "order of payloads", Unexpected);
 }

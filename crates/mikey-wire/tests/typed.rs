@@ -286,6 +286,9 @@ fn cce2_has_one_tgk_and_its_tail_whole_or_not_at_all() {
     refused_draft(&with(cce2_req_rsa(), |d| drop(d.after.remove(0))), "CHASH", Missing);
     refused_draft(&with(cce2_req_rsa(), |d| drop(d.after.remove(2))), "SIGN", Missing);
     refused_draft(&with(cce2_req_rsa(), |d| d.after.swap(0, 1)), "CHASH", Missing);
+    // Without looking at it twice.
+    let cut = with(cce2_req_rsa(), |d| drop(d.after.remove(0))).octets();
+    assert_eq!(Sealed::decode(&cut).unwrap_err().field, "CHASH");
     refused_draft(&with(cce2_req_rsa(), |d| d.after.clear()), "CERT without SIGN", Unexpected);
     let sha1 = Payload::Chash(Chash { func: HashFunc::SHA_1, hash: &RAND[..20] });
     refused_draft(&with(cce2_req_rsa(), |d| d.after[0] = sha1), "Hash func", Value(0));
