@@ -9,7 +9,7 @@ use mikey_crypto::srtp::SrtpPolicy;
 use crate::auth::Peer;
 use crate::credential::{Identity, PskStore, PskTable, Trust};
 use crate::error::{ApiMisuse, Mismatch};
-use crate::limits::{DEFAULT_PATH, MIN_PATH, REQUEST_LIFETIME};
+use crate::limits::{ANSWER_MARGIN, DEFAULT_PATH, MIN_PATH, REQUEST_LIFETIME};
 use crate::name::Name;
 use crate::policy::Policy;
 use crate::streams::{OfferedStream, Side, Stream, StreamAnswer};
@@ -78,6 +78,11 @@ impl EndpointConfig {
         Ok(())
     }
 
+    /// How long the answer to a request is kept for a repeat: longer than the peer repeats it.
+    pub(crate) fn answers_kept(&self) -> Duration {
+        self.request_lifetime + ANSWER_MARGIN
+    }
+
     pub(crate) fn identity(&self, name: &Name) -> Option<&Identity> {
         self.identities.iter().find(|i| i.name() == name)
     }
@@ -99,6 +104,37 @@ pub struct Call {
     pub streams: Vec<Stream>,
     /// Whether SRTP packets carry an MKI of four octets.
     pub mki: bool,
+    /// A name for INIT_REQ that hides the true one, which then comes encrypted in CCE: an anonymous NAI (`@realm`) or a
+    /// pseudonym that is used for this attempt alone.
+    pub hidden_as: Option<Name>,
+    /// What signalling said of the peer, for authentication by fingerprint.
+    pub signalled: Option<Signalled>,
+}
+
+/// What trusted signalling said: authentication by it is as good as the signalling is (RFC 8122, RFC 8844).
+///
+/// All of it must match, beside both names: each part alone can be turned against the two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signalled {
+    /// SHA-256 of the DER certificates that the peer may use (`a=fingerprint`).
+    pub fingerprints: Vec<[u8; 32]>,
+    /// Our own `a=tls-id`.
+    pub local_tls_id: Vec<u8>,
+    /// The peer's `a=tls-id`, if it is known yet.
+    pub remote_tls_id: Option<Vec<u8>>,
+    /// SHA-256 of the identity assertion, if there was one.
+    pub assertion: Option<[u8; 32]>,
+}
+
+/// A call that signalling has announced: who will call whom, and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The signalled name of the caller.
+    pub initiator: Name,
+    /// Ours, which it calls.
+    pub responder: Name,
+    /// What was signalled; the caller's tls-id is needed.
+    pub signalled: Signalled,
 }
 
 impl Call {
@@ -112,6 +148,8 @@ impl Call {
             branches: Branches::First,
             streams,
             mki: true,
+            hidden_as: None,
+            signalled: None,
         }
     }
 

@@ -37,6 +37,12 @@ impl Identity {
         Ok(Self { name, certified: Some(Arc::new(key)) })
     }
 
+    /// A name with a certificate that peers know by its fingerprint; the certificate need not hold the name.
+    #[must_use]
+    pub fn with_fingerprint(name: Name, key: CertifiedKey) -> Self {
+        Self { name, certified: Some(Arc::new(key)) }
+    }
+
     /// The name.
     #[must_use]
     pub fn name(&self) -> &Name {
@@ -73,6 +79,13 @@ impl CertifiedKey {
     #[must_use]
     pub fn chain(&self) -> &[Vec<u8>] {
         &self.chain
+    }
+
+    /// SHA-256 of the end entity's certificate, for `a=fingerprint`.
+    #[must_use]
+    pub fn fingerprint(&self, provider: &CryptoProvider) -> [u8; 32] {
+        let digest = provider.sha256.digest(&[self.end_entity()]);
+        digest.as_ref().first_chunk().copied().unwrap_or_default()
     }
 
     pub(crate) fn end_entity(&self) -> &[u8] {
@@ -146,11 +159,20 @@ pub trait PskStore: Send + Sync {
 
     /// Whether there is none at all, so that the method is not even negotiated. It must not depend on who asks.
     fn is_empty(&self) -> bool;
+
+    /// Whose pseudonym this is, if its key was found by one: the only true name that its holder may call under.
+    fn holder(&self, pseudonym: &Name) -> Option<Name> {
+        let _ = pseudonym;
+        None
+    }
 }
 
 /// Pre-shared keys in memory.
 #[derive(Default)]
-pub struct PskTable(HashMap<(Name, Name), SecretBytes>);
+pub struct PskTable {
+    keys: HashMap<(Name, Name), SecretBytes>,
+    holders: HashMap<Name, Name>,
+}
 
 impl PskTable {
     /// No keys.
@@ -167,19 +189,42 @@ impl PskTable {
         if key.len() < MIN_PSK {
             return Err(ApiMisuse::ShortPsk);
         }
-        self.0.insert(pair(a, b), key);
+        self.keys.insert(pair(a, b), key);
+        Ok(())
+    }
+
+    /// Adds the key of a pseudonym and a name, and who the pseudonym is.
+    ///
+    /// # Errors
+    /// As [`Self::insert`]; [`ApiMisuse::Name`] if `pseudonym` is none.
+    pub fn insert_pseudonym(
+        &mut self,
+        pseudonym: Name,
+        holder: Name,
+        peer: Name,
+        key: SecretBytes,
+    ) -> Result<(), ApiMisuse> {
+        if !pseudonym.is_pseudonym() {
+            return Err(ApiMisuse::Name);
+        }
+        self.insert(pseudonym.clone(), peer, key)?;
+        self.holders.insert(pseudonym, holder);
         Ok(())
     }
 }
 
 impl PskStore for PskTable {
     fn psk(&self, initiator: &Name, responder: &Name) -> Option<SecretBytes> {
-        let key = self.0.get(&pair(initiator.clone(), responder.clone()))?;
+        let key = self.keys.get(&pair(initiator.clone(), responder.clone()))?;
         Some(SecretBytes::copy_from(key.expose()))
     }
 
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
+    }
+
+    fn holder(&self, pseudonym: &Name) -> Option<Name> {
+        self.holders.get(pseudonym).cloned()
     }
 }
 

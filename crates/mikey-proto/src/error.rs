@@ -132,6 +132,8 @@ pub enum ApiMisuse {
     NoCredential,
     /// No stream, too many, or two that exclude each other.
     Streams,
+    /// Authentication by fingerprint needs the name of the peer, and no retargeting; an expected call needs the caller's tls-id.
+    Signalled,
     /// An SRTP policy that contradicts itself.
     SrtpPolicy,
     /// There is no such session.
@@ -231,6 +233,7 @@ impl fmt::Display for ApiMisuse {
             Self::ShortPsk => "a pre-shared key is random key material of at least 16 octets",
             Self::NoCredential => "no credential for any authentication method that the policy allows",
             Self::Streams => "between 1 and 64 streams are needed, each offering 1 to 16 policies",
+            Self::Signalled => "authentication by fingerprint needs both names and the peer's tls-id",
             Self::SrtpPolicy => "an srtp policy contradicts itself",
             Self::UnknownSession => "there is no such session",
             Self::State => "the session is in a state in which this cannot be done",

@@ -10,6 +10,7 @@ use crate::error::{DropReason, Error};
 use crate::keys::Role;
 use crate::metrics::Metrics;
 use crate::negotiate::Choice;
+use crate::sas::Sas;
 use crate::streams::SrtpKeys;
 use crate::time::Time;
 
@@ -63,6 +64,21 @@ pub enum Event {
         peer: Peer,
         /// What was negotiated.
         negotiated: Negotiated,
+    },
+    /// A short authentication string, to be shown to the person here and compared with the other's. Until
+    /// [`crate::Endpoint::confirm_sas`] says that they are the same, anyone may be at the other end.
+    SasReady {
+        /// The session.
+        session: SessionId,
+        /// What to show.
+        sas: Sas,
+    },
+    /// The peer's person has compared the SAS: `true` if it was the same, `false` if that was revoked.
+    SasComparedByPeer {
+        /// The session.
+        session: SessionId,
+        /// What the peer says.
+        verified: bool,
     },
     /// Keys for SRTP. Install them before media is sent.
     SrtpKeysReady {

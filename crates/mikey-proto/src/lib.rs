@@ -22,13 +22,16 @@ mod metrics;
 mod name;
 mod negotiate;
 mod policy;
+mod sas;
 mod session;
 mod srtp_params;
 mod streams;
 mod time;
 
 pub use auth::{AuthLevel, Peer};
-pub use config::{AcceptStreams, AnswerStreams, Branches, Call, EndpointConfig, Retarget};
+pub use config::{
+    AcceptStreams, AnswerStreams, Branches, Call, EndpointConfig, Expected, Retarget, Signalled,
+};
 pub use credential::{CertifiedKey, Identity, PskStore, PskTable, Trust};
 pub use endpoint::Endpoint;
 pub use error::{ApiMisuse, CertificateFault, DropReason, Error, Hint, Mismatch, PeerFault, Stage};
@@ -37,5 +40,6 @@ pub use keys::Role;
 pub use metrics::Metrics;
 pub use name::Name;
 pub use policy::{Confidentiality, Policy};
+pub use sas::Sas;
 pub use streams::{OfferedStream, Side, SrtpKeys, Stream, StreamAnswer, StreamKeys};
 pub use time::Time;

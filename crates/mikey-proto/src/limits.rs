@@ -8,8 +8,8 @@ pub const RETRANSMIT_FIRST: Duration = Duration::from_millis(200);
 pub const RETRANSMIT_MAX: Duration = Duration::from_secs(2);
 /// After this the request is given up and the attempt or session reports it.
 pub const REQUEST_LIFETIME: Duration = Duration::from_secs(12);
-/// A half-open session of a responder outlives the initiator's requests by this.
-pub const HALF_OPEN_MARGIN: Duration = Duration::from_secs(3);
+/// Half-open sessions and answers outlive the requests of the peer by this.
+pub const ANSWER_MARGIN: Duration = Duration::from_secs(3);
 
 /// Longest INIT_REQ that is taken (a longer one is dropped) or sent (a longer one is refused to the caller).
 pub const MAX_INIT: usize = 2048;
@@ -57,6 +57,3 @@ pub const MAX_CHAIN: usize = 10;
 
 /// How long a request's T may run: 2^32 - 1 is never used.
 pub const MAX_T: u32 = u32::MAX - 1;
-
-/// How long the response to a request is kept for a repeat.
-pub const RESPONSE_KEPT: Duration = Duration::from_secs(15);

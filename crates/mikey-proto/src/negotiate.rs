@@ -13,8 +13,9 @@ use crate::policy::{Confidentiality, Policy};
 
 /// EXCH: the second exchange.
 const EXCH_CCE: u8 = 1;
-/// Credential kind: a chain of X.509 certificates to an anchor.
-pub(crate) const KIND_X509_CHAIN: u8 = 1;
+/// Credential kinds: a chain of X.509 certificates to an anchor; a certificate that signalling named by its fingerprint.
+const KIND_CHAIN: u8 = 1;
+const KIND_FINGERPRINT: u8 = 2;
 
 /// One side's lists, as they stand in M-SP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,11 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
+    /// Whether a SAS is shown, and its share revealed in CCE_REQ.
+    pub(crate) fn uses_sas(&self) -> bool {
+        self.initiator == MethodId::SAS || self.responder == MethodId::SAS
+    }
+
     /// Whether the PSK goes into PRK.
     pub(crate) fn uses_psk(&self) -> bool {
         self.initiator == MethodId::PSK || self.responder == MethodId::PSK
@@ -50,6 +56,8 @@ pub(crate) struct Abilities<'a> {
     pub(crate) local: &'a [MethodId],
     /// Methods that we could verify: there are anchors, or pre-shared keys.
     pub(crate) remote: &'a [MethodId],
+    /// Whether certificates are matched by fingerprint instead of by a chain.
+    pub(crate) fingerprint: bool,
 }
 
 impl Proposal {
@@ -60,8 +68,8 @@ impl Proposal {
         if mine.is_empty() || yours.is_empty() {
             return Err(Mismatch::Parameter("authentication method"));
         }
-        let kinds =
-            if yours.iter().any(|&m| MethodId(m).is_signature()) { vec![KIND_X509_CHAIN] } else { vec![] };
+        let kind = if can.fingerprint { KIND_FINGERPRINT } else { KIND_CHAIN };
+        let kinds = if yours.iter().any(|&m| MethodId(m).is_signature()) { vec![kind] } else { vec![] };
         Ok(Self {
             lists: [
                 vec![EXCH_CCE],
@@ -105,9 +113,15 @@ impl Proposal {
         }
     }
 
-    /// Whether the sender takes certificates that lead to an anchor.
-    fn accepts_chains(&self) -> bool {
-        self.list(MspParam::CREDENTIALS).contains(&KIND_X509_CHAIN)
+    /// Whether SAS stands for either direction.
+    pub(crate) fn has_sas(&self) -> bool {
+        [MspParam::MY_AUTH, MspParam::PEER_AUTH].iter().any(|ty| self.list(*ty).contains(&MethodId::SAS.0))
+    }
+
+    /// Whether the sender takes certificates. Which kind they are judged as is its own matter.
+    fn accepts_certificates(&self) -> bool {
+        let kinds = self.list(MspParam::CREDENTIALS);
+        kinds.contains(&KIND_CHAIN) || kinds.contains(&KIND_FINGERPRINT)
     }
 
     /// The responder's choice from an offer, by the order of its own lists.
@@ -127,8 +141,8 @@ impl Proposal {
             prf: PrfId(pick(MspParam::PRF, MspParam::PRF, "prf")?),
             group: GroupId(pick(MspParam::DH_GROUP, MspParam::DH_GROUP, "dh group")?),
             suite: SuiteId(pick(MspParam::SUITE, MspParam::SUITE, "protection suite")?),
-            responder: method(MspParam::MY_AUTH, MspParam::PEER_AUTH, offer.accepts_chains())?,
-            initiator: method(MspParam::PEER_AUTH, MspParam::MY_AUTH, self.accepts_chains())?,
+            responder: method(MspParam::MY_AUTH, MspParam::PEER_AUTH, offer.accepts_certificates())?,
+            initiator: method(MspParam::PEER_AUTH, MspParam::MY_AUTH, self.accepts_certificates())?,
             confidential: pick(MspParam::CONFIDENTIALITY, MspParam::CONFIDENTIALITY, "confidentiality")?
                 == Confidentiality::Encrypted.value(),
             resumption: false,
@@ -175,7 +189,7 @@ impl Proposal {
             confidential: one(MspParam::CONFIDENTIALITY, MspParam::CONFIDENTIALITY, "confidentiality")? == 1,
             resumption: resumption == 1,
         };
-        if choice.initiator.is_signature() && !answer.accepts_chains() {
+        if choice.initiator.is_signature() && !answer.accepts_certificates() {
             return Err(PeerFault::Negotiation("credential kind"));
         }
         Ok(choice)
@@ -195,7 +209,7 @@ mod tests {
     fn proposal(change: impl FnOnce(&mut Policy)) -> Proposal {
         let mut policy = Policy::default();
         change(&mut policy);
-        Proposal::new(&policy, Abilities { local: ALL, remote: ALL }).unwrap()
+        Proposal::new(&policy, Abilities { local: ALL, remote: ALL, fingerprint: false }).unwrap()
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn is_name(san: &GeneralName<'_>, name: &Name) -> bool {
 }
 
 /// The key of the end entity must be able to do what is negotiated, and be allowed to sign.
-fn check_key(certificate: &[u8], method: MethodId) -> Result<(), CertificateFault> {
+pub(crate) fn check_key(certificate: &[u8], method: MethodId) -> Result<(), CertificateFault> {
     let certificate = parse(certificate)?;
     let usage = certificate.key_usage().map_err(|_| CertificateFault::Malformed)?;
     if usage.is_some_and(|usage| !usage.value.digital_signature()) {

@@ -40,6 +40,13 @@ pub struct Peer {
     pub certificate: Option<Vec<u8>>,
 }
 
+/// A certificate that was found good for a name, before its AUTH has verified.
+pub(crate) struct Certified<'a> {
+    pub(crate) end_entity: &'a [u8],
+    /// What an AUTH by its key will show.
+    pub(crate) level: AuthLevel,
+}
+
 /// Proof that AUTH of a peer has verified. Only [`verify`] makes one.
 pub(crate) struct PeerAuthenticated {
     pub(crate) peer: Peer,
@@ -113,12 +120,12 @@ pub(crate) fn prove(
     }
 }
 
-/// Verifies the data of an AUTH payload made with the negotiated `method`. For a signature `certificate` is the end entity
-/// that has been verified and matched with the name.
+/// Verifies the data of an AUTH payload made with the negotiated `method`. For a signature `certified` is the end entity
+/// that was found good for the name.
 pub(crate) fn verify(
     provider: &CryptoProvider,
     method: MethodId,
-    certificate: Option<&[u8]>,
+    certified: Option<&Certified<'_>>,
     covered: &Covered<'_>,
     data: &[u8],
 ) -> Result<PeerAuthenticated, Error> {
@@ -130,13 +137,14 @@ pub(crate) fn verify(
             if method == MethodId::PSK { AuthLevel::Psk } else { AuthLevel::SasUnverified }
         }
         method => {
-            let certificate = certificate.ok_or(CertificateFault::Missing)?;
+            let certified = certified.ok_or(CertificateFault::Missing)?;
             let scheme = provider.signature(method).ok_or(Error::Bug("a method without its scheme"))?;
-            let spki = cert::public_key(certificate)?;
+            let spki = cert::public_key(certified.end_entity)?;
             scheme.verify(spki, &covered.octets(), data)?;
-            AuthLevel::Certificate
+            certified.level
         }
     };
-    let peer = Peer { name: covered.name.clone(), level, certificate: certificate.map(<[u8]>::to_vec) };
+    let peer =
+        Peer { name: covered.name.clone(), level, certificate: certified.map(|c| c.end_entity.to_vec()) };
     Ok(PeerAuthenticated { peer })
 }

@@ -10,6 +10,8 @@ use crate::session::responder::HalfOpen;
 use crate::time::Time;
 
 /// Half-open sessions by their SPIs and by their first message.
+///
+/// One that has become a session leaves its INIT_RESP here until its time is over, since the INIT_REQ may still be repeated.
 #[derive(Default)]
 pub(crate) struct HalfOpenTable {
     sessions: HashMap<Session, Entry>,
@@ -17,74 +19,105 @@ pub(crate) struct HalfOpenTable {
     /// In the order of their expiry; entries that are gone are skipped.
     queue: VecDeque<(Time, Session)>,
     per_address: HashMap<IpAddr, usize>,
+    open: usize,
 }
 
 struct Entry {
     first: Digest,
     address: IpAddr,
-    half_open: Box<HalfOpen>,
+    state: State,
+}
+
+enum State {
+    Open(Box<HalfOpen>),
+    /// It became a session.
+    Taken {
+        remote: SocketAddr,
+        init_resp: Vec<u8>,
+    },
 }
 
 impl HalfOpenTable {
+    /// How many are open.
     pub(crate) fn len(&self) -> usize {
+        self.open
+    }
+
+    /// How many are remembered, open or not.
+    pub(crate) fn remembered(&self) -> usize {
         self.sessions.len()
     }
 
-    /// How many came from this address (an IPv6 /64).
+    /// How many open ones came from this address (an IPv6 /64).
     pub(crate) fn from_address(&self, from: SocketAddr) -> usize {
         self.per_address.get(&network(from)).copied().unwrap_or_default()
     }
 
-    /// The half-open session that this first message opened.
-    pub(crate) fn find_first(&mut self, first: &Digest) -> Option<&mut HalfOpen> {
-        let session = self.by_first.get(first)?;
-        self.sessions.get_mut(session).map(|e| &mut *e.half_open)
+    /// The answer that this first message drew, and where it went.
+    pub(crate) fn answer(&self, first: &Digest) -> Option<(SocketAddr, &[u8])> {
+        match &self.sessions.get(self.by_first.get(first)?)?.state {
+            State::Open(half_open) => Some((half_open.remote, &half_open.init_resp)),
+            State::Taken { remote, init_resp } => Some((*remote, init_resp)),
+        }
     }
 
     pub(crate) fn get_mut(&mut self, session: &Session) -> Option<&mut HalfOpen> {
-        self.sessions.get_mut(session).map(|e| &mut *e.half_open)
+        match &mut self.sessions.get_mut(session)?.state {
+            State::Open(half_open) => Some(half_open),
+            State::Taken { .. } => None,
+        }
     }
 
     pub(crate) fn insert(&mut self, expires: Time, first: Digest, half_open: Box<HalfOpen>) {
         let session = half_open.header.session;
         let address = network(half_open.remote);
         *self.per_address.entry(address).or_default() += 1;
+        self.open += 1;
         self.by_first.insert(first, session);
         self.queue.push_back((expires, session));
-        self.sessions.insert(session, Entry { first, address, half_open });
+        self.sessions.insert(session, Entry { first, address, state: State::Open(half_open) });
     }
 
-    pub(crate) fn remove(&mut self, session: &Session) -> Option<Box<HalfOpen>> {
-        let entry = self.sessions.remove(session)?;
-        self.by_first.remove(&entry.first);
-        if let Some(count) = self.per_address.get_mut(&entry.address) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_address.remove(&entry.address);
-            }
+    /// Takes one out that has become a session; its INIT_RESP stays.
+    pub(crate) fn take(&mut self, session: &Session) -> Option<Box<HalfOpen>> {
+        let entry = self.sessions.get_mut(session)?;
+        let State::Open(half_open) = &mut entry.state else { return None };
+        let (remote, init_resp) = (half_open.remote, std::mem::take(&mut half_open.init_resp));
+        let address = entry.address;
+        let before = std::mem::replace(&mut entry.state, State::Taken { remote, init_resp });
+        self.closed(address);
+        match before {
+            State::Open(half_open) => Some(half_open),
+            State::Taken { .. } => None,
         }
-        Some(entry.half_open)
     }
 
     /// Makes room by removing the oldest one.
     pub(crate) fn evict_oldest(&mut self) -> bool {
         while let Some((_, session)) = self.queue.pop_front() {
-            if self.remove(&session).is_some() {
-                return true;
+            let Some(entry) = self.sessions.remove(&session) else { continue };
+            self.by_first.remove(&entry.first);
+            if matches!(entry.state, State::Open(_)) {
+                self.closed(entry.address);
             }
+            return true;
         }
         false
     }
 
-    /// When the oldest one expires.
-    pub(crate) fn wake(&mut self) -> Option<Time> {
-        while let Some((at, session)) = self.queue.front() {
-            if self.sessions.contains_key(session) {
-                return Some(*at);
+    fn closed(&mut self, address: IpAddr) {
+        self.open -= 1;
+        if let Some(count) = self.per_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_address.remove(&address);
             }
-            self.queue.pop_front();
         }
-        None
+    }
+
+    /// When the oldest one expires.
+    pub(crate) fn wake(&self) -> Option<Time> {
+        self.queue.front().map(|(at, _)| *at)
     }
 
     pub(crate) fn expire(&mut self, now: Time) {

@@ -14,10 +14,11 @@ use std::sync::Arc;
 use mikey_crypto::SecretBytes;
 use mikey_wire::Session;
 
-use crate::config::{Call, EndpointConfig};
+use crate::config::{Call, EndpointConfig, Expected};
 use crate::error::{ApiMisuse, Error};
 use crate::event::{CallId, CloseReason, Event, Outbox, Output, SessionId};
 use crate::metrics::Metrics;
+use crate::name::Name;
 use crate::session::Cx;
 use crate::session::established::Established;
 use crate::session::initiator::{Attempt, Outcome};
@@ -39,12 +40,23 @@ pub struct Endpoint {
     cookies: Cookies,
     next_id: u64,
     attempts: HashMap<u64, Attempt>,
-    calls: HashMap<CallId, u64>,
+    calls: HashMap<CallId, CallState>,
+    expected: Vec<Expected>,
     half_open: HalfOpenTable,
     sessions: HashMap<Session, Established>,
     ids: HashMap<SessionId, Session>,
     timers: BTreeSet<(Time, Key)>,
     wakes: HashMap<Key, Time>,
+}
+
+/// A call and its attempts: one, unless a SAS makes further ones necessary.
+struct CallState {
+    to: SocketAddr,
+    call: Call,
+    attempts: Vec<u64>,
+    /// Attempts so far; each has one chance to guess a SAS.
+    made: usize,
+    succeeded: bool,
 }
 
 /// What a timer belongs to.
@@ -69,6 +81,7 @@ impl Endpoint {
             next_id: 0,
             attempts: HashMap::new(),
             calls: HashMap::new(),
+            expected: Vec::new(),
             half_open: HalfOpenTable::default(),
             sessions: HashMap::new(),
             ids: HashMap::new(),
@@ -96,14 +109,73 @@ impl Endpoint {
     pub fn connect(&mut self, now: Time, to: SocketAddr, call: &Call) -> Result<CallId, Error> {
         self.now = now;
         let id = CallId(self.fresh_id());
+        let state = CallState { to, call: call.clone(), attempts: Vec::new(), made: 0, succeeded: false };
+        self.calls.insert(id, state);
+        let started = self.start_attempt(id);
+        if started.is_err() {
+            self.calls.remove(&id);
+        }
+        started.map(|()| id)
+    }
+
+    /// Starts an attempt of a call: the first one, or a further one that a SAS needs.
+    fn start_attempt(&mut self, id: CallId) -> Result<(), Error> {
         let config = Arc::clone(&self.config);
-        let mut cx = Cx { now, config: &config, out: &mut self.out };
-        let attempt = Attempt::start(&mut cx, id, to, call)?;
+        let state = self.calls.get_mut(&id).ok_or(ApiMisuse::UnknownSession)?;
+        let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
+        let attempt = Attempt::start(&mut cx, id, state.to, &state.call)?;
         let spi_i = attempt.spi_i();
-        self.calls.insert(id, spi_i);
+        state.attempts.push(spi_i);
+        state.made += 1;
         self.attempts.insert(spi_i, attempt);
         self.reschedule(Key::Attempt(spi_i));
-        Ok(id)
+        Ok(())
+    }
+
+    /// Announces a call that signalling has told of, to be authenticated by fingerprint. It is good for one session.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Signalled`] if the caller's tls-id is missing, [`ApiMisuse::Name`] if the callee is none of our names.
+    pub fn expect(&mut self, expected: Expected) -> Result<(), ApiMisuse> {
+        if expected.signalled.remote_tls_id.is_none() {
+            return Err(ApiMisuse::Signalled);
+        }
+        self.config.identity(&expected.responder).ok_or(ApiMisuse::Name)?;
+        self.expected.push(expected);
+        Ok(())
+    }
+
+    /// Forgets an announced call.
+    pub fn forget_expected(&mut self, expected: &Expected) {
+        self.expected.retain(|e| e != expected);
+    }
+
+    /// Says what the person here found when comparing the SAS. The peer is told. After `false` the session is over, and
+    /// the call is not to be repeated by itself: each try is a guess for whoever is in between.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::UnknownSession`]; [`ApiMisuse::State`] if the session has no SAS or another request is outstanding.
+    pub fn confirm_sas(&mut self, now: Time, session: SessionId, same: bool) -> Result<(), Error> {
+        self.now = now;
+        let key = self.ids.get(&session).copied().ok_or(ApiMisuse::UnknownSession)?;
+        let config = Arc::clone(&self.config);
+        let mut cx = Cx { now, config: &config, out: &mut self.out };
+        self.sessions.get_mut(&key).ok_or(ApiMisuse::UnknownSession)?.confirm_sas(&mut cx, same)?;
+        match same {
+            true => self.reschedule(Key::Session(key)),
+            false => self.end_session(key, CloseReason::Local),
+        }
+        Ok(())
+    }
+
+    /// Key continuity: the pre-shared key of the next call with this peer, and the pseudonym that it is found by. Only after
+    /// the SAS was confirmed here. A later call in which it fails is a reason for alarm and for comparing again.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::UnknownSession`]; [`ApiMisuse::State`] before the SAS was confirmed.
+    pub fn continuity(&self, session: SessionId) -> Result<(Name, SecretBytes), ApiMisuse> {
+        let key = self.ids.get(&session).ok_or(ApiMisuse::UnknownSession)?;
+        self.sessions.get(key).ok_or(ApiMisuse::UnknownSession)?.continuity()
     }
 
     /// Ends a call: no further answer is taken. Sessions that came of it stay.
@@ -111,8 +183,10 @@ impl Endpoint {
     /// # Errors
     /// [`ApiMisuse::UnknownSession`] if it is over already.
     pub fn settle(&mut self, call: CallId) -> Result<(), ApiMisuse> {
-        let spi_i = self.calls.get(&call).copied().ok_or(ApiMisuse::UnknownSession)?;
-        self.end_attempt(spi_i);
+        let state = self.calls.remove(&call).ok_or(ApiMisuse::UnknownSession)?;
+        for spi_i in state.attempts {
+            self.remove_attempt(spi_i);
+        }
         Ok(())
     }
 
@@ -241,11 +315,23 @@ impl Endpoint {
         self.reschedule(Key::Session(session));
     }
 
+    /// An attempt's time is up. The call fails with its last one.
     fn end_attempt(&mut self, spi_i: u64) {
-        if let Some(attempt) = self.attempts.remove(&spi_i) {
+        let Some(mut attempt) = self.remove_attempt(spi_i) else { return };
+        let Some(state) = self.calls.get_mut(&attempt.id) else { return };
+        state.attempts.retain(|other| *other != spi_i);
+        if state.attempts.is_empty() {
+            let succeeded = state.succeeded;
             self.calls.remove(&attempt.id);
+            if let Some(why) = attempt.failure().filter(|_| !succeeded) {
+                self.out.event(Event::CallFailed { call: attempt.id, why });
+            }
         }
+    }
+
+    fn remove_attempt(&mut self, spi_i: u64) -> Option<Attempt> {
         self.unschedule(Key::Attempt(spi_i));
+        self.attempts.remove(&spi_i)
     }
 
     fn end_session(&mut self, session: Session, why: CloseReason) {

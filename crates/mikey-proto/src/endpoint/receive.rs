@@ -12,15 +12,18 @@ use mikey_wire::{DataType, ErrorNo};
 
 use super::{Endpoint, Key};
 use crate::auth::Peer;
+use crate::config::Expected;
 use crate::error::{DropReason, Fault};
 use crate::event::{CallId, Event, SessionId};
 use crate::keys::Role;
-use crate::limits::{AMPLIFICATION, HALF_OPEN_MARGIN, MAX_DATAGRAM, MAX_INIT};
+use crate::limits::{AMPLIFICATION, MAX_BRANCHES, MAX_DATAGRAM, MAX_INIT};
+use crate::name::Name;
+use crate::sas::Sas;
 use crate::session::established::{Established, Origin};
 use crate::session::exchange::Inbound;
-use crate::session::initiator::Outcome;
+use crate::session::initiator::{Outcome, Taken};
 use crate::session::responder::{HalfOpen, Reception, unprotected_error};
-use crate::session::{Cx, resend};
+use crate::session::{Cx, binding, resend};
 use crate::streams::{self, SrtpKeys};
 use crate::time::Time;
 
@@ -61,9 +64,8 @@ impl Endpoint {
         let m1 = request.without_cookie();
         let first = sha256.digest(&[&m1]);
         let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
-        if let Some(half_open) = self.half_open.find_first(&first) {
-            let stored = std::slice::from_ref(&half_open.init_resp);
-            resend(&mut cx, from, half_open.remote, raw.len(), stored);
+        if let Some((known, answer)) = self.half_open.answer(&first) {
+            resend(&mut cx, from, known, raw.len(), &[answer.to_vec()]);
             return Err(DropReason::Repeat);
         }
         if self.half_open.len() >= config.cookie_threshold
@@ -79,16 +81,17 @@ impl Endpoint {
             }
         }
         let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
-        match HalfOpen::open(&mut cx, from, &request, &m1)? {
+        let expected = expected(&self.expected, &request);
+        match HalfOpen::open(&mut cx, from, &request, &m1, expected)? {
             Reception::Opened(half_open) => {
                 if half_open.init_resp.len() > raw.len().saturating_mul(AMPLIFICATION) {
                     return Err(DropReason::TooLong);
                 }
-                if self.half_open.len() >= config.max_half_open && self.half_open.evict_oldest() {
+                if self.half_open.remembered() >= config.max_half_open && self.half_open.evict_oldest() {
                     self.out.metrics.half_open_evicted += 1;
                 }
                 self.out.send(from, std::slice::from_ref(&half_open.init_resp));
-                let expires = self.now + config.request_lifetime + HALF_OPEN_MARGIN;
+                let expires = self.now + config.answers_kept();
                 self.half_open.insert(expires, first, half_open);
                 Ok(())
             }
@@ -127,12 +130,23 @@ impl Endpoint {
         let spi_i = peek.session.spi_i;
         let attempt = self.attempts.get_mut(&spi_i).ok_or(DropReason::UnknownSession)?;
         let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
+        let call = attempt.id;
         let result = attempt.handle_answer(&mut cx, from, peek, raw);
         self.reschedule(Key::Attempt(spi_i));
         match result {
+            Ok(Taken::NeedsAnotherAttempt) => self.again(call),
             Err(Fault::Discard(why)) => Err(why),
             _ => Ok(()),
         }
+    }
+
+    /// A further attempt for a SAS, while the call may have one more.
+    fn again(&mut self, call: CallId) -> Result<(), DropReason> {
+        let state = self.calls.get(&call).ok_or(DropReason::Closed)?;
+        if state.made >= MAX_BRANCHES || state.succeeded {
+            return Err(DropReason::Full);
+        }
+        self.start_attempt(call).map_err(|_| DropReason::Full)
     }
 
     fn unprotected(&mut self, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {
@@ -150,9 +164,9 @@ impl Endpoint {
         }
         let half_open = self.half_open.get_mut(&peek.session).ok_or(DropReason::UnknownSession)?;
         let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
-        let Some((peer, agreed, th4)) = half_open.handle(&mut cx, from, peek, raw)? else { return Ok(()) };
-        let half_open = self.half_open.remove(&peek.session).ok_or(DropReason::UnknownSession)?;
-        let accepted = half_open.into_accepted(peer, agreed, th4);
+        let Some(shown) = half_open.handle(&mut cx, from, peek, raw)? else { return Ok(()) };
+        let half_open = self.half_open.take(&peek.session).ok_or(DropReason::UnknownSession)?;
+        let accepted = half_open.into_accepted(shown);
         let origin = Origin {
             id: SessionId(self.fresh_id()),
             role: Role::Responder,
@@ -160,9 +174,19 @@ impl Endpoint {
             choice: accepted.choice,
             remote: accepted.remote,
         };
+        if let Some(signalled) = &accepted.signalled {
+            self.expected.retain(|e| e.signalled != *signalled);
+        }
         let keys = streams::keys(Role::Responder, 0, &accepted.agreed, &accepted.keys.tgk());
-        self.announce(&origin, None, accepted.peer, keys);
-        let established = Established::new(self.now, origin, accepted.keys, accepted.inbound);
+        self.announce(&origin, None, accepted.peer, accepted.sas, keys);
+        let established = Established::new(
+            &self.config,
+            self.now,
+            origin,
+            accepted.keys,
+            accepted.inbound,
+            accepted.sas.is_some(),
+        );
         self.add_session(peek.session, established);
         Ok(())
     }
@@ -183,16 +207,34 @@ impl Endpoint {
             remote: verified.remote,
         };
         let keys = streams::keys(Role::Initiator, 0, &verified.agreed, &verified.keys.tgk());
-        self.announce(&origin, Some(call), verified.peer, keys);
-        let established = Established::new(self.now, origin, verified.keys, Inbound::default());
+        self.announce(&origin, Some(call), verified.peer, verified.sas, keys);
+        let established = Established::new(
+            &self.config,
+            self.now,
+            origin,
+            verified.keys,
+            Inbound::default(),
+            verified.sas.is_some(),
+        );
         self.add_session(peek.session, established);
+        if let Some(state) = self.calls.get_mut(&call) {
+            state.succeeded = true;
+        }
         if last {
-            self.end_attempt(spi_i);
+            // The call may be over already: then there is nothing to settle.
+            let _ = self.settle(call);
         }
         Ok(())
     }
 
-    fn announce(&mut self, origin: &Origin, call: Option<CallId>, peer: Peer, keys: SrtpKeys) {
+    fn announce(
+        &mut self,
+        origin: &Origin,
+        call: Option<CallId>,
+        peer: Peer,
+        sas: Option<Sas>,
+        keys: SrtpKeys,
+    ) {
         let session = origin.id;
         self.out.event(Event::Established {
             session,
@@ -202,6 +244,9 @@ impl Endpoint {
             peer,
             negotiated: (&origin.choice).into(),
         });
+        if let Some(sas) = sas {
+            self.out.event(Event::SasReady { session, sas });
+        }
         self.out.event(Event::SrtpKeysReady { session, keys });
     }
 
@@ -215,4 +260,14 @@ impl Endpoint {
         }
         Ok(())
     }
+}
+
+/// The announced call that an INIT_REQ belongs to: both names and both tls-ids are those that were signalled.
+fn expected<'a>(announced: &'a [Expected], request: &InitReq<'_>) -> Option<&'a Expected> {
+    let items = request.sdp_binding.as_ref()?;
+    let caller = Name::from_wire(&request.id_i);
+    let called = request.id_r.as_ref().map(Name::from_wire)?;
+    announced.iter().find(|e| {
+        e.initiator == caller && e.responder == called && binding::fits(&e.signalled, Some(items), true)
+    })
 }

@@ -158,6 +158,15 @@ impl SessionKeys {
         self.prf.derive(e.expose(), &parts, usize::from(len))
     }
 
+    /// Key continuity after a verified SAS: the PSK of the next call and the pseudonym that it is found by.
+    pub(crate) fn continuity(&self) -> ([u8; 16], SecretBytes) {
+        let psk = self.from_th4(CONTINUITY);
+        let csb_id = self.csb_id.to_be_bytes();
+        let label: [&[u8]; 4] = [&IDENTITY, &[0xFF], &csb_id, self.th4.as_ref()];
+        let id = self.prf.derive(psk.expose(), &label, 16);
+        (id.expose().first_chunk().copied().unwrap_or_default(), psk)
+    }
+
     fn from_th4(&self, constant: [u8; 4]) -> SecretBytes {
         let csb_id = self.csb_id.to_be_bytes();
         let label: [&[u8]; 4] = [&constant, &[0xFF], &csb_id, self.th4.as_ref()];

@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 
+use mikey_crypto::SecretBytes;
 use mikey_wire::v2::{Info, Opened as OpenedChain, Peek, Sealed};
 use mikey_wire::{CsMap, DataType, Extension, Header, NotifyCode, Payload, Version};
 
+use crate::config::EndpointConfig;
 use crate::error::{ApiMisuse, DropReason, Error};
-use crate::event::{CloseReason, SessionId};
+use crate::event::{CloseReason, Event, SessionId};
 use crate::keys::{Role, SessionKeys};
-use crate::limits::{MAX_T, MIN_REASSEMBLY, RESPONSE_KEPT};
+use crate::limits::{MAX_T, MIN_REASSEMBLY};
+use crate::name::Name;
 use crate::negotiate::Choice;
 use crate::session::exchange::{Due, Inbound, Outstanding, Seen};
 use crate::session::message::{Composed, Opened, Opener, Outline, Path};
@@ -34,6 +37,20 @@ pub(crate) struct Established {
     request: Option<Request>,
     requests: Opener,
     responses: Opener,
+    sas: SasState,
+    /// Whether the peer has shown that it is established as well. An initiator knows by the answer; a responder does not.
+    confirmed: bool,
+}
+
+/// How far two people are with comparing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SasState {
+    /// There is none.
+    None,
+    /// It was shown.
+    Shown,
+    /// The person here has found it to be the same.
+    Confirmed,
 }
 
 /// A request of ours on its way.
@@ -45,18 +62,27 @@ struct Request {
 }
 
 impl Established {
-    pub(crate) fn new(now: Time, origin: Origin, keys: SessionKeys, inbound: Inbound) -> Self {
+    pub(crate) fn new(
+        config: &EndpointConfig,
+        now: Time,
+        origin: Origin,
+        keys: SessionKeys,
+        inbound: Inbound,
+        has_sas: bool,
+    ) -> Self {
         // CCE_REQ was the initiator's request number 0.
         let next_t = if origin.role == Role::Initiator { 1 } else { 0 };
         Self {
-            origin,
             keys,
             inbound,
-            forget_at: Some(now + RESPONSE_KEPT),
+            forget_at: Some(now + config.answers_kept()),
             next_t,
             request: None,
             requests: Opener::default(),
             responses: Opener::default(),
+            confirmed: origin.role == Role::Initiator,
+            sas: if has_sas { SasState::Shown } else { SasState::None },
+            origin,
         }
     }
 
@@ -82,6 +108,10 @@ impl Established {
         if self.forget_at.is_some_and(|at| at <= cx.now) {
             self.forget_at = None;
             self.inbound.forget_response();
+            if !self.confirmed && self.request.is_none() {
+                // The initiator may have given up before our answer came: ask, or the session stays for ever.
+                let _ = self.probe(cx);
+            }
         }
         let request = self.request.as_mut()?;
         match request.outstanding.due(cx.now) {
@@ -98,6 +128,29 @@ impl Established {
     /// Asks for a sign of life: an empty INFO.
     pub(crate) fn probe(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
         self.send_request(cx, &[])
+    }
+
+    /// Tells the peer whether the person here has found the SAS to be the same. If not, that is the end.
+    pub(crate) fn confirm_sas(&mut self, cx: &mut Cx<'_>, same: bool) -> Result<(), Error> {
+        if self.sas == SasState::None {
+            return Err(ApiMisuse::State.into());
+        }
+        if same {
+            self.send_request(cx, &[notify(NotifyCode::SAS_VERIFIED, &[1])])?;
+            self.sas = SasState::Confirmed;
+            return Ok(());
+        }
+        self.request = None;
+        self.send_request(cx, &[notify(NotifyCode::DELETE, &[DELETE_SAS_MISMATCH])])
+    }
+
+    /// The key of the next call, once the SAS was confirmed.
+    pub(crate) fn continuity(&self) -> Result<(Name, SecretBytes), ApiMisuse> {
+        if self.sas != SasState::Confirmed {
+            return Err(ApiMisuse::State);
+        }
+        let (id, key) = self.keys.continuity();
+        Ok((Name::pseudonym(id), key))
     }
 
     /// Tells the peer that the session is over.
@@ -167,12 +220,35 @@ impl Established {
         let chain = OpenedChain::decode(sealed, &plaintext).map_err(|_| DropReason::Malformed)?;
         let info = Info::parse(sealed, &chain).map_err(|_| DropReason::Malformed)?;
         let hash = self.keys.prf().hash.digest(&[sealed.before_kemac, &plaintext]);
-        let (answers, end) = answer_notifications(&info);
+        self.confirmed = true;
+        let (answers, end) = self.answer_notifications(cx, &info);
         let response = self.respond(cx, sealed.t, hash.as_ref(), &answers).map_err(|_| DropReason::Full)?;
         cx.out.send(from, &response);
         self.inbound.answered(sealed.t, digests, response);
-        self.forget_at = Some(cx.now + RESPONSE_KEPT);
+        self.forget_at = Some(cx.now + cx.config.answers_kept());
         Ok(end)
+    }
+
+    /// What notifications of a request lead to: the codes that are not known here, and whether the session ends.
+    fn answer_notifications(
+        &mut self,
+        cx: &mut Cx<'_>,
+        info: &Info<'_>,
+    ) -> (Vec<[u8; 2]>, Option<CloseReason>) {
+        let mut unsupported = Vec::new();
+        let mut end = None;
+        for notify in &info.notifies {
+            match (notify.code, notify.data) {
+                (NotifyCode::DELETE, [reason]) => end = Some(CloseReason::Remote(*reason)),
+                (NotifyCode::SAS_VERIFIED, [value]) if self.sas != SasState::None => {
+                    cx.out.event(Event::SasComparedByPeer { session: self.origin.id, verified: *value == 1 });
+                }
+                (NotifyCode::UNSUPPORTED, _) => (),
+                (NotifyCode(code), _) if code < MUST_BE_ANSWERED => unsupported.push(code.to_be_bytes()),
+                _ => (),
+            }
+        }
+        (unsupported, end)
     }
 
     fn respond(
@@ -208,6 +284,7 @@ impl Established {
                 return Err(DropReason::BadAnswer);
             }
         }
+        self.confirmed = true;
         self.request = None;
         Ok(())
     }
@@ -239,27 +316,13 @@ impl Established {
     }
 }
 
-/// DELETE's reason "normal".
+/// Reasons of DELETE.
 const DELETE_NORMAL: u8 = 0;
+const DELETE_SAS_MISMATCH: u8 = 2;
 
 /// Codes below this are answered by UNSUPPORTED if they are unknown.
 const MUST_BE_ANSWERED: u16 = 0x8000;
 
 fn notify<'a>(code: NotifyCode, data: &'a [u8]) -> Payload<'a> {
     Payload::Ext(Extension::Notify { code, data })
-}
-
-/// What notifications of a request lead to: the codes that are not known here, and whether the session ends.
-fn answer_notifications(info: &Info<'_>) -> (Vec<[u8; 2]>, Option<CloseReason>) {
-    let mut unsupported = Vec::new();
-    let mut end = None;
-    for notify in &info.notifies {
-        match (notify.code, notify.data) {
-            (NotifyCode::DELETE, [reason]) => end = Some(CloseReason::Remote(*reason)),
-            (NotifyCode::UNSUPPORTED, _) => (),
-            (NotifyCode(code), _) if code < MUST_BE_ANSWERED => unsupported.push(code.to_be_bytes()),
-            _ => (),
-        }
-    }
-    (unsupported, end)
 }

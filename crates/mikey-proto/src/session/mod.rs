@@ -12,8 +12,8 @@ use mikey_crypto::MethodId;
 use mikey_wire::v2::Peek;
 use mikey_wire::{Cert, CertType, Session};
 
-use crate::auth::cert;
-use crate::config::EndpointConfig;
+use crate::auth::{AuthLevel, Certified, cert};
+use crate::config::{EndpointConfig, Signalled};
 use crate::credential::Identity;
 use crate::error::{CertificateFault, DropReason, Error};
 use crate::event::Outbox;
@@ -65,14 +65,25 @@ impl Cx<'_> {
         certs: &[Cert<'c>],
         name: &Name,
         method: MethodId,
-    ) -> Result<Option<&'c [u8]>, Error> {
+        signalled: Option<&Signalled>,
+    ) -> Result<Option<Certified<'c>>, Error> {
         if !method.is_signature() {
             return Ok(None);
+        }
+        let end_entity = certs.first().ok_or(CertificateFault::Missing)?.data;
+        if let Some(signalled) = signalled {
+            let fingerprint = self.config.provider.sha256.digest(&[end_entity]);
+            let known = signalled.fingerprints.iter().any(|f| mikey_crypto::ct_eq(f, fingerprint.as_ref()));
+            if !known {
+                return Err(CertificateFault::Fingerprint.into());
+            }
+            cert::check_key(end_entity, method)?;
+            return Ok(Some(Certified { end_entity, level: AuthLevel::Fingerprint }));
         }
         let chain: Vec<&[u8]> = certs.iter().map(|c| c.data).collect();
         let now = self.config.unix_time_at_zero.map(|zero| zero + self.now.since(Time::ZERO));
         cert::verify(&self.config.provider, &self.config.trust, &chain, now, name, method)?;
-        Ok(Some(certs.first().ok_or(CertificateFault::Missing)?.data))
+        Ok(Some(Certified { end_entity, level: AuthLevel::Certificate }))
     }
 }
 
@@ -108,19 +119,57 @@ pub(crate) fn local_methods(config: &EndpointConfig, identity: &Identity) -> Vec
     if !config.psks.is_empty() {
         methods.push(MethodId::PSK);
     }
+    methods.push(MethodId::SAS);
     methods
 }
 
-/// Methods that the endpoint could verify.
-pub(crate) fn remote_methods(config: &EndpointConfig) -> Vec<MethodId> {
-    let mut methods = Vec::new();
-    if !config.trust.is_empty() {
+/// Methods that the endpoint could verify: certificates by an anchor, or by what signalling said of them.
+pub(crate) fn remote_methods(config: &EndpointConfig, fingerprint: bool) -> Vec<MethodId> {
+    let mut methods = vec![MethodId::SAS];
+    if fingerprint || !config.trust.is_empty() {
         methods.extend(config.provider.signatures.iter().map(|s| s.method()));
     }
     if !config.psks.is_empty() {
         methods.push(MethodId::PSK);
     }
     methods
+}
+
+/// The items of SDP-BINDING (docs/spec.md, "SDP-BINDING").
+pub(crate) mod binding {
+    use crate::config::Signalled;
+
+    const SENDER: u8 = 1;
+    const RECEIVER: u8 = 2;
+    const ASSERTION: u8 = 3;
+
+    /// What we send.
+    pub(crate) fn items(signalled: &Signalled) -> Vec<(u8, &[u8])> {
+        let mut items = vec![(SENDER, signalled.local_tls_id.as_slice())];
+        items.extend(signalled.remote_tls_id.as_ref().map(|id| (RECEIVER, id.as_slice())));
+        items.extend(signalled.assertion.as_ref().map(|hash| (ASSERTION, hash.as_slice())));
+        items
+    }
+
+    /// Whether what a peer sent is what was signalled of it. An item that we know may not be missing; the receiver's
+    /// may be, if `opening` says that the peer may not have known ours yet.
+    pub(crate) fn fits(signalled: &Signalled, items: Option<&Vec<(u8, &[u8])>>, opening: bool) -> bool {
+        let Some(items) = items else { return false };
+        let item = |ty: u8| items.iter().find(|(t, _)| *t == ty).map(|(_, value)| *value);
+        let sender = match &signalled.remote_tls_id {
+            Some(id) => item(SENDER) == Some(id),
+            None => item(SENDER).is_some(),
+        };
+        let receiver = match item(RECEIVER) {
+            Some(id) => id == signalled.local_tls_id,
+            None => opening,
+        };
+        let assertion = match &signalled.assertion {
+            Some(hash) => item(ASSERTION) == Some(hash),
+            None => true,
+        };
+        sender && receiver && assertion
+    }
 }
 
 /// Sends a stored response again. To another address than the peer's it goes only in proportion to what came from there.

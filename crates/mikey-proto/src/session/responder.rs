@@ -17,16 +17,18 @@ use mikey_wire::v2::{CceReq, InitReq, Opened as OpenedChain, Peek, Sealed};
 use mikey_wire::{CsMap, DataType, Dh, ErrorNo, Extension, Header, Kv, Payload, Session, Version, encode};
 
 use crate::auth::{self, Covered, Peer};
+use crate::config::{Expected, Signalled};
 use crate::credential::Identity;
 use crate::error::{ApiMisuse, DropReason, Error, Fault, Mismatch, PeerFault};
 use crate::event::Event;
 use crate::keys::{InitKeys, InitSecrets, Role, SessionKeys, Transcript, th2};
 use crate::name::Name;
 use crate::negotiate::{Abilities, Choice, Proposal};
+use crate::sas::{self, Sas};
 use crate::session::exchange::{Inbound, Seen};
 use crate::session::initiator::cut;
 use crate::session::message::{Composed, Opened, Opener, Outline, Path};
-use crate::session::{Cx, SessionHeader, local_methods, own_certificates, remote_methods};
+use crate::session::{Cx, SessionHeader, binding, local_methods, own_certificates, remote_methods};
 use crate::streams::{Agreed, ReceivedOffer, answer_map};
 
 /// What an INIT_REQ leads to.
@@ -50,6 +52,9 @@ pub(crate) struct HalfOpen {
     keys: InitKeys,
     opener: Opener,
     inbound: Inbound,
+    sas_commit: Option<[u8; 32]>,
+    /// What signalling announced of this call, if it did.
+    signalled: Option<Signalled>,
     refused: bool,
 }
 
@@ -62,6 +67,17 @@ pub(crate) struct Accepted {
     pub(crate) keys: SessionKeys,
     pub(crate) agreed: Vec<Agreed>,
     pub(crate) inbound: Inbound,
+    pub(crate) sas: Option<Sas>,
+    /// The announcement that this session fulfils.
+    pub(crate) signalled: Option<Signalled>,
+}
+
+/// What CCE_REQ showed, once all of it has verified.
+pub(crate) struct Shown {
+    peer: Peer,
+    agreed: Vec<Agreed>,
+    th4: Transcript,
+    sas: Option<Sas>,
 }
 
 /// CCE_REQ is the initiator's request number 0.
@@ -74,6 +90,7 @@ impl HalfOpen {
         from: SocketAddr,
         request: &InitReq<'_>,
         m1: &[u8],
+        expected: Option<&Expected>,
     ) -> Result<Reception, DropReason> {
         let init_name = Name::from_wire(&request.id_i);
         if cx.config.identity(&init_name).is_some() {
@@ -87,13 +104,19 @@ impl HalfOpen {
         let identity = identity.ok_or(DropReason::NotForUs)?.clone();
         let offer = Proposal::from_wire(&request.offer);
         let mut local = local_methods(cx.config, &identity);
-        let mut remote = remote_methods(cx.config);
+        let fingerprint = expected.is_some();
+        let mut remote = remote_methods(cx.config, fingerprint);
+        if request.sas_commit.is_none() {
+            local.retain(|m| *m != MethodId::SAS);
+            remote.retain(|m| *m != MethodId::SAS);
+        }
         if init_name.is_anonymous() {
             // A PSK is found by both names of INIT.
             local.retain(|m| *m != MethodId::PSK);
             remote.retain(|m| *m != MethodId::PSK);
         }
-        let Ok(lists) = Proposal::new(&cx.config.policy, Abilities { local: &local, remote: &remote }) else {
+        let can = Abilities { local: &local, remote: &remote, fingerprint };
+        let Ok(lists) = Proposal::new(&cx.config.policy, can) else {
             return Ok(Reception::Refused(ErrorNo::INVALID_SP_PAR, None));
         };
         let choice = match lists.choose_from(&offer) {
@@ -104,9 +127,9 @@ impl HalfOpen {
         if GroupId(request.dh.group) != choice.group {
             return Ok(Reception::Refused(ErrorNo::INVALID_DH, Some(answer)));
         }
-        let opened =
-            Self::agree(cx, from, request, m1, Agreement { identity, init_name, choice, answer, offer });
-        match opened {
+        let signalled = expected.map(|e| e.signalled.clone());
+        let agreement = Agreement { identity, init_name, choice, answer, offer, signalled };
+        match Self::agree(cx, from, request, m1, agreement) {
             Ok(half_open) => Ok(Reception::Opened(Box::new(half_open))),
             Err(Fault::Discard(why)) => Err(why),
             Err(Fault::Fatal(_)) => Err(DropReason::Full),
@@ -120,7 +143,7 @@ impl HalfOpen {
         m1: &[u8],
         agreement: Agreement,
     ) -> Result<Self, Fault> {
-        let Agreement { identity, init_name, choice, answer, offer } = agreement;
+        let Agreement { identity, init_name, choice, answer, offer, signalled } = agreement;
         let provider = &cx.config.provider;
         let bug = Error::Bug("a choice that the provider does not have");
         let prf = provider.prf(choice.prf).ok_or(bug.clone())?;
@@ -130,23 +153,23 @@ impl HalfOpen {
         let kx = group.answer(&*provider.random, request.dh.value)?;
         let rand_r: [u8; 32] = cx.random()?;
         let session = Session { spi_i: request.spi_i, spi_r: cx.random_spi()? };
-        let init_resp = encode(
-            &Header {
-                version: Version::V2,
-                data_type: DataType::INIT_RESP,
-                v: false,
-                prf: choice.prf.0,
-                csb_id: request.csb_id,
-                cs_map: CsMap::NONE,
-            },
-            &[
-                Payload::Ext(Extension::Session(session)),
-                Payload::Rand(&rand_r),
-                Payload::Sp(answer.to_wire()),
-                Payload::Id(identity.name().as_wire()),
-                Payload::Dh(Dh { group: choice.group.0, value: &kx.value, kv: Kv::Null }),
-            ],
-        )?;
+        let header = Header {
+            version: Version::V2,
+            data_type: DataType::INIT_RESP,
+            v: false,
+            prf: choice.prf.0,
+            csb_id: request.csb_id,
+            cs_map: CsMap::NONE,
+        };
+        let mut payloads = vec![
+            Payload::Ext(Extension::Session(session)),
+            Payload::Rand(&rand_r),
+            Payload::Sp(answer.to_wire()),
+            Payload::Id(identity.name().as_wire()),
+        ];
+        payloads.extend(signalled.as_ref().map(|s| Payload::Ext(Extension::SdpBinding(binding::items(s)))));
+        payloads.push(Payload::Dh(Dh { group: choice.group.0, value: &kx.value, kv: Kv::Null }));
+        let init_resp = encode(&header, &payloads)?;
         let psk = choice.uses_psk().then(|| find_psk(cx, &init_name, identity.name())).transpose()?;
         let secrets = InitSecrets {
             rand_i: request.rand,
@@ -166,18 +189,20 @@ impl HalfOpen {
             keys,
             opener: Opener::default(),
             inbound: Inbound::default(),
+            sas_commit: request.sas_commit.filter(|_| choice.uses_sas()).copied(),
+            signalled,
             refused: false,
         })
     }
 
-    /// Handles CCE_REQ. `Ok(true)` says that the session is established: [`Self::into_accepted`] follows.
+    /// Handles CCE_REQ. With `Ok(Some(_))` the session is established: [`Self::into_accepted`] follows.
     pub(crate) fn handle(
         &mut self,
         cx: &mut Cx<'_>,
         from: SocketAddr,
         peek: &Peek,
         raw: &[u8],
-    ) -> Result<Option<(Peer, Vec<Agreed>, Transcript)>, DropReason> {
+    ) -> Result<Option<Shown>, DropReason> {
         self.header.check(peek)?;
         let sealed = Sealed::decode(raw).map_err(|_| DropReason::Malformed)?;
         if sealed.t != T_CCE {
@@ -208,11 +233,11 @@ impl HalfOpen {
         // The request came from where its response goes.
         self.remote = from;
         match result {
-            Ok((peer, agreed, response, th4)) => {
+            Ok((shown, response)) => {
                 cx.out.metrics.authenticated += 1;
                 cx.out.send(from, &response);
                 self.inbound.answered(T_CCE, digests, response);
-                Ok(Some((peer, agreed, th4)))
+                Ok(Some(shown))
             }
             Err(why) => {
                 cx.out.metrics.refused += 1;
@@ -231,7 +256,7 @@ impl HalfOpen {
         cx: &mut Cx<'_>,
         sealed: &Sealed<'_>,
         plaintext: &[u8],
-    ) -> Result<(Peer, Vec<Agreed>, Vec<Vec<u8>>, Transcript), Error> {
+    ) -> Result<(Shown, Vec<Vec<u8>>), Error> {
         let chain = OpenedChain::decode(sealed, plaintext)?;
         if !chain.fits(self.choice.confidential) {
             return Err(PeerFault::Negotiation("confidentiality of cce").into());
@@ -239,11 +264,12 @@ impl HalfOpen {
         let request = CceReq::parse(sealed, &chain)?;
         let name = self.true_name(cx, &request)?;
         let method = self.choice.initiator;
-        let certificate = cx.check_certificates(&request.certs, &name, method)?;
+        let certified = cx.check_certificates(&request.certs, &name, method, self.signalled.as_ref())?;
         if MethodId(request.auth.method) != method {
             return Err(PeerFault::Negotiation("initiator's method").into());
         }
-        let credential = certificate.map_or_else(|| self.psk_credential(method), <[u8]>::to_vec);
+        let credential =
+            certified.as_ref().map_or_else(|| self.psk_credential(method), |c| c.end_entity.to_vec());
         let canon = [sealed.before_kemac, plaintext];
         let (head, tail) = cut(canon, request.auth_start);
         let covered = Covered {
@@ -255,7 +281,9 @@ impl HalfOpen {
             peer: self.identity.name(),
             credential: &credential,
         };
-        let proof = auth::verify(&cx.config.provider, method, certificate, &covered, request.auth.data)?;
+        let proof =
+            auth::verify(&cx.config.provider, method, certified.as_ref(), &covered, request.auth.data)?;
+        let sas = self.open_commitment(cx, &request)?;
         if request.gcc.is_some() {
             return Err(Error::Mismatch(Mismatch::Streams));
         }
@@ -266,18 +294,40 @@ impl HalfOpen {
         let composed = self.cce_response(cx, &request, &agreed, &numbers, &name, th3)?;
         let outline = self.outline(DataType::CCE_RESP, answer_map(&agreed, &numbers));
         let response = outline.seal(&composed, self.keys.protection(), Role::Responder, true, self.path)?;
-        Ok((proof.peer, agreed, response, th3.th4(&composed.canon())))
+        Ok((Shown { peer: proof.peer, agreed, th4: th3.th4(&composed.canon()), sas }, response))
+    }
+
+    /// The SAS, if one was chosen and the initiator reveals what it committed to.
+    fn open_commitment(&self, cx: &Cx<'_>, request: &CceReq<'_>) -> Result<Option<Sas>, PeerFault> {
+        let (commit, ns) = match (&self.sas_commit, request.sas_reveal) {
+            (None, None) => return Ok(None),
+            (Some(commit), Some(ns)) => (commit, ns),
+            _ => return Err(PeerFault::SasCommitment),
+        };
+        let fresh = sas::commitment(cx.config.provider.sha256, ns);
+        if !mikey_crypto::ct_eq(fresh.as_ref(), commit) {
+            return Err(PeerFault::SasCommitment);
+        }
+        Ok(Some(Sas::new(self.keys.sas_value(ns))))
     }
 
     /// The name that AUTH is over: the one in CCE_REQ if there is one, else that of INIT_REQ.
     fn true_name(&self, cx: &Cx<'_>, request: &CceReq<'_>) -> Result<Name, PeerFault> {
         let hidden = self.init_name.is_anonymous() || self.init_name.is_pseudonym();
-        let name = match &request.id_i {
-            Some(id) => Name::from_wire(id),
-            None if self.init_name.is_anonymous() => return Err(PeerFault::Name),
-            None => self.init_name.clone(),
+        // The key of a pseudonym speaks for its holder and for nobody else.
+        let by_pseudonym = self.init_name.is_pseudonym() && self.choice.initiator == MethodId::PSK;
+        let holder = if by_pseudonym { cx.config.psks.holder(&self.init_name) } else { None };
+        let name = match (&request.id_i, &holder) {
+            (Some(id), _) => Name::from_wire(id),
+            (None, Some(holder)) => holder.clone(),
+            (None, None) => self.init_name.clone(),
         };
-        if (!hidden && name != self.init_name) || name.is_anonymous() || cx.config.identity(&name).is_some() {
+        let fits = match (by_pseudonym, &holder) {
+            (true, Some(holder)) => name == *holder,
+            (true, None) => name == self.init_name,
+            (false, _) => hidden || name == self.init_name,
+        };
+        if !fits || name.is_anonymous() || cx.config.identity(&name).is_some() {
             return Err(PeerFault::Name);
         }
         Ok(name)
@@ -344,8 +394,11 @@ impl HalfOpen {
     }
 
     /// What remains of a half-open session that verified.
-    pub(crate) fn into_accepted(self, peer: Peer, agreed: Vec<Agreed>, th4: Transcript) -> Accepted {
+    pub(crate) fn into_accepted(self, shown: Shown) -> Accepted {
+        let Shown { peer, agreed, th4, sas } = shown;
         Accepted {
+            sas,
+            signalled: self.signalled,
             remote: self.remote,
             header: self.header,
             choice: self.choice,
@@ -364,6 +417,7 @@ struct Agreement {
     choice: Choice,
     answer: Proposal,
     offer: Proposal,
+    signalled: Option<Signalled>,
 }
 
 /// The key of two names. For an unknown pair it is random, so that it fails just like a wrong one.

@@ -1,15 +1,16 @@
 //! An attempt: one INIT_REQ (and its copies with a cookie or another group), all answers to it, and the first peer among them.
 
+use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 
-use mikey_crypto::{Digest, GroupId, MethodId};
+use mikey_crypto::{Digest, GroupId, MethodId, Secret};
 use mikey_wire::ErrorNo;
 use mikey_wire::v2::{ErrorMsg, InitResp, Peek};
 
 use super::branch::{Branch, Verified};
 use super::first::{First, Opening};
-use crate::config::{Branches, Call, Retarget};
+use crate::config::{Branches, Call, Retarget, Signalled};
 use crate::credential::Identity;
 use crate::error::{ApiMisuse, DropReason, Error, Fault, Hint, PeerFault, Stage};
 use crate::event::{CallId, Event};
@@ -19,6 +20,8 @@ use crate::limits::{
 };
 use crate::name::Name;
 use crate::negotiate::{Abilities, Proposal};
+use crate::policy::Confidentiality;
+use crate::sas;
 use crate::session::exchange::Due;
 use crate::session::{Cx, local_methods, remote_methods};
 use crate::streams::Offer;
@@ -37,6 +40,16 @@ pub(crate) struct Shared {
     /// The only name that may answer, if there is one.
     pub(crate) wanted: Option<Name>,
     pub(crate) offer: Offer,
+    pub(crate) sas: Option<SasShare>,
+    pub(crate) signalled: Option<Signalled>,
+}
+
+/// The initiator's share of the SAS.
+pub(crate) struct SasShare {
+    pub(crate) ns: Secret<32>,
+    commit: [u8; 32],
+    /// Whether a CCE_REQ has carried it: from then on the set of branches is fixed.
+    revealed: bool,
 }
 
 /// A call until a peer has been authenticated or its time is up.
@@ -70,6 +83,15 @@ struct Waiting {
 /// Answers that one attempt looks at, whoever sends them. It bounds what is remembered of them.
 const MAX_ANSWERS: usize = 1024;
 
+/// What became of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is a branch, or waits to become one.
+    Here,
+    /// The SAS share of this attempt is out, so whoever sent it could choose its own by it: it needs another attempt.
+    NeedsAnotherAttempt,
+}
+
 /// What became of an attempt.
 pub(crate) enum Outcome {
     /// It goes on.
@@ -89,19 +111,35 @@ impl Attempt {
         };
         let identity = identity.ok_or(ApiMisuse::NoCredential)?.clone();
         let mut methods = local_methods(cx.config, &identity);
-        let mut remote = remote_methods(cx.config);
+        let fingerprint = call.signalled.is_some();
+        let mut remote = remote_methods(cx.config, fingerprint);
+        let init_name = present(call, &identity)?;
+        if init_name.is_anonymous() {
+            methods.retain(|m| *m != MethodId::PSK);
+            remote.retain(|m| *m != MethodId::PSK);
+        }
+        if fingerprint && (call.to.is_none() || call.retarget == Retarget::Report) {
+            // The names are a part of what is signalled.
+            return Err(ApiMisuse::Signalled.into());
+        }
         if let Some(peer) = &call.to {
             if *peer == *identity.name() {
                 return Err(ApiMisuse::Name.into());
             }
             // Whoever names its peer knows whether there is a key for it.
-            if cx.config.psks.psk(identity.name(), peer).is_none() {
+            if cx.config.psks.psk(&init_name, peer).is_none() {
                 methods.retain(|m| *m != MethodId::PSK);
                 remote.retain(|m| *m != MethodId::PSK);
             }
         }
-        let proposal = Proposal::new(&cx.config.policy, Abilities { local: &methods, remote: &remote })
-            .map_err(|_| ApiMisuse::NoCredential)?;
+        let mut policy = Cow::Borrowed(&cx.config.policy);
+        if call.hidden_as.is_some() {
+            // In a clear CCE the true name would be for everyone to read.
+            policy.to_mut().confidentiality = vec![Confidentiality::Encrypted];
+        }
+        let can = Abilities { local: &methods, remote: &remote, fingerprint };
+        let proposal = Proposal::new(&policy, can).map_err(|_| ApiMisuse::NoCredential)?;
+        let sas = if proposal.has_sas() { Some(SasShare::draw(cx)?) } else { None };
         let mki = if call.mki { Some(cx.random()?) } else { None };
         let shared = Shared {
             to,
@@ -109,10 +147,12 @@ impl Attempt {
             spi_i: cx.random_spi()?,
             rand_i: cx.random()?,
             proposal,
-            init_name: identity.name().clone(),
+            init_name,
             identity,
             wanted: call.to.clone().filter(|_| call.retarget == Retarget::Refuse),
             offer: Offer::new(&call.streams, mki)?,
+            sas,
+            signalled: call.signalled.clone(),
         };
         let mut attempt = Self {
             id,
@@ -161,7 +201,7 @@ impl Attempt {
         from: SocketAddr,
         peek: &Peek,
         raw: &[u8],
-    ) -> Result<(), Fault> {
+    ) -> Result<Taken, Fault> {
         if peek.csb_id != self.shared.csb_id {
             return Err(DropReason::WrongHeader.into());
         }
@@ -186,9 +226,13 @@ impl Attempt {
             }
             _ => return Err(DropReason::BadAnswer.into()),
         }
+        if self.shared.sas.as_ref().is_some_and(|share| share.revealed) {
+            self.seen.insert(key);
+            return Ok(Taken::NeedsAnotherAttempt);
+        }
         if self.slots_in_use(cx.now) < MAX_BRANCHES {
             self.seen.insert(key);
-            return self.take_up(cx, from, raw, key);
+            return self.take_up(cx, from, raw, key).map(|()| Taken::Here);
         }
         let same_source = self.waiting.iter().filter(|w| w.from.ip() == from.ip()).count();
         if self.waiting.len() >= MAX_WAITING || same_source >= MAX_WAITING_PER_SOURCE {
@@ -196,7 +240,7 @@ impl Attempt {
         }
         self.seen.insert(key);
         self.waiting.push_back(Waiting { from, raw: raw.to_vec(), key });
-        Ok(())
+        Ok(Taken::Here)
     }
 
     fn slots_in_use(&self, now: Time) -> usize {
@@ -215,6 +259,9 @@ impl Attempt {
             }
             branch => branch?,
         };
+        if let Some(share) = self.shared.sas.as_mut().filter(|_| branch.choice.uses_sas()) {
+            share.revealed = true;
+        }
         if self.branches.len() >= MAX_BRANCHES + MAX_YIELDED {
             self.branches.remove(0);
         }
@@ -241,7 +288,7 @@ impl Attempt {
                     cx.out.metrics.authenticated += 1;
                     let branch = self.branches.remove(at);
                     self.succeeded = true;
-                    let verified = Box::new(branch.into_verified(peer, agreed, th4));
+                    let verified = Box::new(branch.into_verified(&self.shared, peer, agreed, th4));
                     return Ok(Outcome::Established { verified, last: self.keep == Branches::First });
                 }
                 Err(Fault::Discard(reason)) => why = reason,
@@ -309,24 +356,23 @@ impl Attempt {
             branch.handle_timeout(cx);
         }
         if cx.now >= self.last_moment || (cx.now >= self.deadline && !self.is_waiting()) {
-            self.report_failure(cx);
             return Outcome::Over;
         }
         self.fill_slots(cx);
         Outcome::Waiting
     }
 
-    fn report_failure(&mut self, cx: &mut Cx<'_>) {
+    /// Why no peer was authenticated; `None` if one was.
+    pub(crate) fn failure(&mut self) -> Option<Error> {
         if self.succeeded {
-            return;
+            return None;
         }
         let stage = match self.branches.as_slice() {
             [] => Stage::NoAnswer,
             branches if branches.iter().any(|b| b.choice.uses_psk()) => Stage::UnverifiedPsk,
             _ => Stage::Unverified,
         };
-        let why = self.failure.take().unwrap_or(Error::Timeout { stage, hint: self.hint });
-        cx.out.event(Event::CallFailed { call: self.id, why });
+        Some(self.failure.take().unwrap_or(Error::Timeout { stage, hint: self.hint }))
     }
 
     fn fill_slots(&mut self, cx: &mut Cx<'_>) {
@@ -347,5 +393,25 @@ fn opening<'a>(shared: &'a Shared, asked: Option<&'a Name>) -> Opening<'a> {
         proposal: &shared.proposal,
         id_i: shared.init_name.as_wire(),
         id_r: asked.map(Name::as_wire),
+        sas_commit: shared.sas.as_ref().map(|share| &share.commit),
+        signalled: shared.signalled.as_ref(),
+    }
+}
+
+/// The name for INIT_REQ.
+fn present(call: &Call, identity: &Identity) -> Result<Name, ApiMisuse> {
+    match &call.hidden_as {
+        None => Ok(identity.name().clone()),
+        Some(name) if name.is_anonymous() || name.is_pseudonym() => Ok(name.clone()),
+        Some(_) => Err(ApiMisuse::Name),
+    }
+}
+
+impl SasShare {
+    fn draw(cx: &Cx<'_>) -> Result<Self, Error> {
+        let ns = Secret::new(cx.random()?);
+        let commit = sas::commitment(cx.config.provider.sha256, ns.expose());
+        let commit = commit.as_ref().first_chunk().copied().ok_or(Error::Bug("a hash of another length"))?;
+        Ok(Self { ns, commit, revealed: false })
     }
 }

@@ -2,20 +2,22 @@
 
 use mikey_crypto::{Digest, MethodId};
 use mikey_wire::v2::{CceResp, InitResp, Opened as OpenedChain, Peek, ProtectedError, Sealed};
-use mikey_wire::{CsMap, DataType, Header, Payload, Session, Version};
+use mikey_wire::{CsMap, DataType, Extension, Header, Payload, Session, Version};
 use std::net::SocketAddr;
 
 use super::attempt::Shared;
 use super::first::First;
 use crate::auth::{self, Covered, Peer};
+use crate::config::Signalled;
 use crate::error::{ApiMisuse, DropReason, Error, Fault, PeerFault};
 use crate::keys::{InitKeys, InitSecrets, Role, SessionKeys, Transcript, th2};
 use crate::limits::AMPLIFICATION;
 use crate::name::Name;
 use crate::negotiate::{Choice, Proposal};
+use crate::sas::Sas;
 use crate::session::exchange::{Due, Outstanding};
 use crate::session::message::{Opened, Opener, Outline, Path};
-use crate::session::{Cx, SessionHeader, own_certificates};
+use crate::session::{Cx, SessionHeader, binding, own_certificates};
 use crate::streams::Agreed;
 use crate::time::Time;
 
@@ -43,6 +45,7 @@ pub(crate) struct Verified {
     pub(crate) choice: Choice,
     pub(crate) header: SessionHeader,
     pub(crate) remote: SocketAddr,
+    pub(crate) sas: Option<Sas>,
 }
 
 /// CCE_REQ is the initiator's request number 0.
@@ -144,11 +147,13 @@ impl Branch {
             return Err(PeerFault::Name.into());
         }
         let method = self.choice.responder;
-        let certificate = cx.check_certificates(&response.certs, &self.peer_name, method)?;
+        let certified =
+            cx.check_certificates(&response.certs, &self.peer_name, method, shared.signalled.as_ref())?;
         if MethodId(response.auth.method) != method {
             return Err(PeerFault::Negotiation("responder's method").into());
         }
-        let credential = certificate.map_or_else(|| shared.psk_credential(method), <[u8]>::to_vec);
+        let credential =
+            certified.as_ref().map_or_else(|| shared.psk_credential(method), |c| c.end_entity.to_vec());
         let canon = [sealed.before_kemac, plaintext];
         let (head, tail) = cut(canon, response.auth_start);
         let covered = Covered {
@@ -160,14 +165,23 @@ impl Branch {
             peer: shared.identity.name(),
             credential: &credential,
         };
-        let proof = auth::verify(&cx.config.provider, method, certificate, &covered, response.auth.data)?;
+        let proof =
+            auth::verify(&cx.config.provider, method, certified.as_ref(), &covered, response.auth.data)?;
         let agreed = shared.offer.check_answer(&response.streams, &response.policies)?;
         Ok((proof.peer, agreed, self.th3.th4(&canon)))
     }
 
     /// What remains of a branch that verified.
-    pub(crate) fn into_verified(self, peer: Peer, agreed: Vec<Agreed>, th4: Transcript) -> Verified {
+    pub(crate) fn into_verified(
+        self,
+        shared: &Shared,
+        peer: Peer,
+        agreed: Vec<Agreed>,
+        th4: Transcript,
+    ) -> Verified {
+        let share = shared.sas.as_ref().filter(|_| self.choice.uses_sas());
         Verified {
+            sas: share.map(|share| Sas::new(self.keys.sas_value(share.ns.expose()))),
             peer,
             keys: self.keys.authenticated(th4),
             agreed,
@@ -252,8 +266,12 @@ fn cce_request(
     let octets = shared.offer.policies();
     let (certs, credential) = own_certificates(&shared.identity, choice.initiator);
     let mut body = vec![Payload::Rand(&rand)];
+    let hidden = shared.init_name != *shared.identity.name();
+    body.extend(hidden.then(|| Payload::Id(shared.identity.name().as_wire())));
     body.extend(certs.into_iter().map(Payload::Cert));
     body.extend((0..).zip(&octets).map(|(number, sp)| Payload::Sp(sp.sp(number))));
+    let reveal = shared.sas.as_ref().filter(|_| choice.uses_sas());
+    body.extend(reveal.map(|share| Payload::Ext(Extension::SasReveal(share.ns.expose()))));
     let psk_credential = shared.psk_credential(choice.initiator);
     let credential = if credential.is_empty() { &psk_credential } else { credential };
     let composed = outline.with_auth(body, choice.initiator.0, |message| {
@@ -298,6 +316,10 @@ impl Shared {
         let wanted = self.wanted.as_ref().is_none_or(|wanted| *wanted == name);
         if !wanted || name == *self.identity.name() {
             return Err(PeerFault::Name);
+        }
+        let bound = |s: &Signalled| binding::fits(s, answer.sdp_binding.as_ref(), false);
+        if !self.signalled.as_ref().is_none_or(bound) {
+            return Err(PeerFault::Negotiation("sdp binding"));
         }
         Ok((choice, name, lists))
     }

@@ -5,11 +5,12 @@
 use mikey_crypto::{GroupId, KxInitiator};
 use mikey_wire::{CsMap, DataType, Dh, Extension, Header, Id, Kv, Payload, Session, Version, encode};
 
+use crate::config::Signalled;
 use crate::error::{ApiMisuse, Error};
 use crate::limits::MAX_INIT;
 use crate::negotiate::Proposal;
-use crate::session::Cx;
 use crate::session::exchange::Outstanding;
+use crate::session::{Cx, binding};
 
 /// What all first messages of an attempt have in common.
 pub(crate) struct Opening<'a> {
@@ -19,6 +20,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) proposal: &'a Proposal,
     pub(crate) id_i: Id<'a>,
     pub(crate) id_r: Option<Id<'a>>,
+    pub(crate) sas_commit: Option<&'a [u8; 32]>,
+    pub(crate) signalled: Option<&'a Signalled>,
 }
 
 /// One first message and the private value behind it.
@@ -67,6 +70,8 @@ impl Opening<'_> {
         payloads.push(Payload::Sp(self.proposal.to_wire()));
         payloads.push(Payload::Id(self.id_i));
         payloads.extend(self.id_r.map(Payload::Id));
+        payloads.extend(self.sas_commit.map(|commit| Payload::Ext(Extension::SasCommit(commit))));
+        payloads.extend(self.signalled.map(|s| Payload::Ext(Extension::SdpBinding(binding::items(s)))));
         payloads.push(Payload::Dh(Dh { group: group.0, value, kv: Kv::Null }));
         Ok(encode(&header, &payloads)?)
     }

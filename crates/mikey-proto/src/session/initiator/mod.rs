@@ -15,5 +15,5 @@ mod attempt;
 mod branch;
 mod first;
 
-pub(crate) use attempt::{Attempt, Outcome};
+pub(crate) use attempt::{Attempt, Outcome, Taken};
 pub(crate) use branch::cut;
