@@ -16,7 +16,7 @@ Exit codes:
   0  ok
   1  failed: a file, the network, or the other side
   2  usage: the command line is wrong
-  3  the peer did not authenticate: wrong name, certificate or pre-shared key
+  3  authentication failed: wrong name, certificate or pre-shared key on either side
 
 Examples:
   mikey demo
@@ -41,12 +41,18 @@ pub(crate) struct Cli {
 /// One task each.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Let two endpoints of this process call each other over UDP, and show everything
+    Demo(cmd::demo::Args),
+    /// Be called
+    Listen(Box<cmd::listen::Args>),
+    /// Call somebody who listens
+    Call(Box<cmd::call::Args>),
     /// Make a development CA and certificates for sip: names
     Ca(cmd::ca::Args),
-    /// Show any MIKEY message as a readable tree
-    Decode(cmd::decode::Args),
     /// Make a pre-shared key
     Psk(cmd::psk::Args),
+    /// Show any MIKEY message as a readable tree
+    Decode(cmd::decode::Args),
 }
 
 impl Cli {

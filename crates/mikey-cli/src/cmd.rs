@@ -1,5 +1,9 @@
 //! One module a subcommand.
 
 pub(crate) mod ca;
+pub(crate) mod call;
 pub(crate) mod decode;
+pub(crate) mod demo;
+pub(crate) mod listen;
+pub(crate) mod options;
 pub(crate) mod psk;

@@ -10,7 +10,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// The peer did not prove to be the one that was asked for.
+    /// The peer did not prove to be the one that was asked for, or did not accept our proof.
     PeerAuthentication = 3,
 }
 

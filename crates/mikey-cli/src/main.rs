@@ -4,6 +4,7 @@
 //! only into files that the user names. Exit codes are those of [`error::Exit`].
 
 mod audio;
+mod call;
 mod cli;
 mod cmd;
 mod decode;
@@ -15,6 +16,7 @@ mod ui;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
+use crate::error::{Error, Result, io_reason};
 
 fn main() -> ExitCode {
     let cli = match Cli::read() {
@@ -24,11 +26,20 @@ fn main() -> ExitCode {
     let ui = ui::Ui::new(cli.json);
     let done = match cli.command {
         Command::Ca(args) => cmd::ca::run(&ui, args),
+        Command::Call(args) => run(cmd::call::run(&ui, *args)),
         Command::Decode(args) => cmd::decode::run(&ui, &args),
+        Command::Demo(args) => run(cmd::demo::run(&ui, args)),
+        Command::Listen(args) => run(cmd::listen::run(&ui, *args)),
         Command::Psk(args) => cmd::psk::run(&ui, args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => ui.fail(&error),
     }
+}
+
+/// Runs what needs sockets and time, on one thread.
+fn run(task: impl Future<Output = Result>) -> Result {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Error::failed(format!("cannot start: {}", io_reason(&error))))?.block_on(task)
 }

@@ -22,11 +22,6 @@ impl Ui {
         Self { json }
     }
 
-    /// Whether machines read the output.
-    pub(crate) fn is_json(self) -> bool {
-        self.json
-    }
-
     /// One result: text for people or an object for machines, whichever was asked for.
     pub(crate) fn result(self, text: impl Display, value: &Value) {
         if self.json {

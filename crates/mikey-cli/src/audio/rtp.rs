@@ -89,12 +89,15 @@ impl<'a> Packet<'a> {
 pub(crate) struct Playout {
     law: Law,
     ssrc: u32,
-    /// Timestamp of the first frame that counts; earlier ones are dropped.
+    /// Timestamp of the earliest frame.
     origin: Option<u32>,
     octets: Vec<u8>,
     /// Which frames came.
     came: Vec<bool>,
 }
+
+/// How far before the first frame that came another one may belong, in frames: packets overtake each other.
+const MAX_EARLIER: u32 = 50;
 
 /// Longest playout, in frames: an hour. A timestamp further ahead is not followed.
 const MAX_FRAMES: usize = 180_000;
@@ -113,7 +116,7 @@ impl Playout {
         {
             return false;
         }
-        let origin = *self.origin.get_or_insert(packet.timestamp);
+        let origin = self.earliest(packet.timestamp);
         let Ok(at) = usize::try_from(packet.timestamp.wrapping_sub(origin)) else { return false };
         let frame = at / FRAME;
         if !at.is_multiple_of(FRAME) || frame >= MAX_FRAMES {
@@ -131,6 +134,26 @@ impl Playout {
             }
             _ => false,
         }
+    }
+
+    /// The timestamp that the playout begins with, moved if this frame is a little earlier.
+    fn earliest(&mut self, timestamp: u32) -> u32 {
+        let origin = *self.origin.get_or_insert(timestamp);
+        let frame = u32::try_from(FRAME).unwrap_or(u32::MAX);
+        let earlier = origin.wrapping_sub(timestamp);
+        if earlier == 0 || earlier % frame != 0 || earlier / frame > MAX_EARLIER {
+            return origin;
+        }
+        let Ok(octets) = usize::try_from(earlier) else { return origin };
+        self.octets.splice(..0, std::iter::repeat_n(self.law.silence(), octets));
+        self.came.splice(..0, std::iter::repeat_n(false, octets / FRAME));
+        self.origin = Some(timestamp);
+        timestamp
+    }
+
+    /// The law of its packets.
+    pub(crate) fn law(&self) -> Law {
+        self.law
     }
 
     /// All octets so far, silence in the gaps.
@@ -180,7 +203,7 @@ mod tests {
         let mut source = Packetizer::new(Law::Pcma, 7, 65_535, u32::MAX - 100);
         let packets: Vec<Vec<u8>> = (0..4).map(|n| source.packet(&[n; FRAME])).collect();
         let mut playout = Playout::new(Law::Pcma, 7);
-        for index in [0, 3, 1, 1] {
+        for index in [1, 3, 0, 1] {
             playout.push(&Packet::parse(&packets[index]).unwrap());
         }
         assert_eq!(playout.frames(), 3);
@@ -195,7 +218,7 @@ mod tests {
         assert!(playout.push(&good));
         assert!(!playout.push(&Packet { ssrc: 8, timestamp: 160, ..good }));
         assert!(!playout.push(&Packet { payload_type: 0, timestamp: 160, ..good }));
-        assert!(!playout.push(&Packet { timestamp: u32::MAX - 159, ..good }));
+        assert!(!playout.push(&Packet { timestamp: 0u32.wrapping_sub(51 * 160), ..good }));
         assert!(!playout.push(&Packet { timestamp: 161, ..good }));
         assert!(!playout.push(&Packet { payload: &[0; 80], timestamp: 160, ..good }));
         assert_eq!(playout.octets().len(), FRAME);

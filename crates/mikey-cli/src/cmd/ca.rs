@@ -127,20 +127,22 @@ pub(crate) fn run(ui: &Ui, args: Args) -> Result {
 
 /// A CA that lives in memory alone, for `mikey demo`.
 pub(crate) struct EphemeralCa {
+    kind: KeyKind,
     issuer: Issuer<'static, KeyPair>,
     certificate: Certificate,
 }
 
 impl EphemeralCa {
-    /// Makes one, valid for a day.
+    /// Makes one, valid for a day; with NIST's curve P-256 if `nist`, else Ed25519.
     ///
     /// # Errors
     /// If no key can be made.
-    pub(crate) fn new(name: &str) -> Result<Self> {
-        let key = new_key(KeyKind::Ed25519)?;
+    pub(crate) fn new(name: &str, nist: bool) -> Result<Self> {
+        let kind = if nist { KeyKind::P256 } else { KeyKind::Ed25519 };
+        let key = new_key(kind)?;
         let params = ca_params(name, Duration::DAY)?;
         let certificate = params.self_signed(&key).map_err(failed)?;
-        Ok(Self { issuer: Issuer::new(params, key), certificate })
+        Ok(Self { kind, issuer: Issuer::new(params, key), certificate })
     }
 
     /// Its certificate: the trust anchor.
@@ -153,7 +155,7 @@ impl EphemeralCa {
     /// # Errors
     /// If the name cannot stand in a certificate or no key can be made.
     pub(crate) fn issue(&self, name: &str) -> Result<(CertificateDer<'static>, Zeroizing<Vec<u8>>)> {
-        let mut key = new_key(KeyKind::Ed25519)?;
+        let mut key = new_key(self.kind)?;
         let certificate = leaf_params(name, Duration::DAY)?.signed_by(&key, &self.issuer).map_err(failed)?;
         let pkcs8 = Zeroizing::new(key.serialize_der());
         key.zeroize();

@@ -257,7 +257,7 @@ fn negotiation_param(param: &SpParam<'_>) -> Node {
 }
 
 /// Protection suites of version 2 (docs/spec.md, "Negotiation").
-fn suite_name(value: u8) -> Option<&'static str> {
+pub(crate) fn suite_name(value: u8) -> Option<&'static str> {
     Some(match value {
         1 => "AES-CM-128 with HMAC-SHA-256",
         2 => "AES-CM-256 with HMAC-SHA-256",

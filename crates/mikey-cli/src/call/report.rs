@@ -1,0 +1,110 @@
+//! What people and machines read of a call: the timeline, who and how, what became of the speech.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mikey::{MediaStream, SessionId, Time};
+use mikey_net::Direction;
+use serde_json::{Value, json};
+
+use crate::call::describe;
+use crate::call::leg::Tally;
+use crate::call::line::Known;
+use crate::call::record::Sighting;
+use crate::ui::Ui;
+
+/// How the two ends of a message are called.
+pub(crate) enum Ends<'a> {
+    /// This process and the peer.
+    Own,
+    /// Two lines of this process, by address.
+    Named(&'a [(SocketAddr, &'a str)]),
+}
+
+/// The messages of a handshake, with octets and milliseconds since the first of them.
+pub(crate) fn timeline(ui: Ui, sightings: &[Sighting], ends: &Ends<'_>) {
+    let zero = sightings.first().map_or(Duration::ZERO, |first| first.at);
+    for sighting in sightings {
+        let Sighting { at, direction, from, to, name, octets } = sighting;
+        let way = match (ends, direction) {
+            (Ends::Own, Direction::Outbound) => "sent    ".to_owned(),
+            (Ends::Own, Direction::Inbound) => "received".to_owned(),
+            (Ends::Named(names), _) => format!("{:>5} -> {:<5}", named(names, from), named(names, to)),
+        };
+        let millis = at.saturating_sub(zero).as_secs_f64() * 1000.0;
+        ui.result(
+            format_args!("  {millis:>9.2} ms  {way}  {name:<12} {octets:>5} octets"),
+            &json!({
+                "event": "message", "ms": millis, "from": from, "to": to, "type": name, "octets": octets,
+                "direction": match direction { Direction::Outbound => "sent", Direction::Inbound => "received" },
+            }),
+        );
+    }
+}
+
+/// The line after a timeline: when the keys were there, and what it took.
+pub(crate) fn keyed(ui: Ui, sightings: &[Sighting], at: Time, what: &str) {
+    let zero = sightings.first().map_or(Duration::ZERO, |first| first.at);
+    let after = Duration::from_nanos(at.as_nanos()).saturating_sub(zero);
+    let octets: usize = sightings.iter().map(|sighting| sighting.octets).sum();
+    let (millis, messages) = (after.as_secs_f64() * 1000.0, sightings.len());
+    ui.text(format_args!("  {millis:>9.2} ms  {what}, after {messages} messages with {octets} octets"));
+    ui.json(&json!({"event": "keyed", "ms": millis, "messages": messages, "octets": octets}));
+}
+
+/// What was negotiated, for handshake and media.
+pub(crate) fn negotiated(ui: Ui, known: &Known, streams: &[MediaStream]) {
+    for (name, value) in describe::negotiated(&known.negotiated) {
+        ui.text(format_args!("  {name:<20}{value}"));
+    }
+    let mut policies: Vec<String> =
+        streams.iter().map(|stream| describe::srtp_policy(&stream.policy)).collect();
+    policies.dedup();
+    ui.text(format_args!("  {:<20}{}", "media", policies.join(", ")));
+}
+
+/// The call for machines.
+pub(crate) fn established(session: SessionId, known: &Known, streams: &[MediaStream]) -> Value {
+    let streams: Vec<Value> = streams
+        .iter()
+        .map(|stream| {
+            json!({
+                "cs_id": stream.cs_id, "sender": format!("{:?}", stream.sender).to_lowercase(),
+                "ssrc": stream.ssrc, "policy": describe::srtp_policy(&stream.policy),
+            })
+        })
+        .collect();
+    json!({
+        "event": "established", "session": session.as_u64(), "role": format!("{:?}", known.role).to_lowercase(),
+        "remote": known.remote, "peer": known.peer.name.to_string(), "level": describe::level_id(known.peer.level),
+        "negotiated": describe::negotiated_json(&known.negotiated), "streams": streams,
+    })
+}
+
+/// What became of the speech of one side of a call.
+pub(crate) fn speech(session: SessionId, peer: &str, tally: &Tally, refused: u64) -> Value {
+    json!({
+        "event": "speech", "session": session.as_u64(), "peer": peer, "sent": tally.sent,
+        "received": tally.received, "lost": tally.lost, "refused": refused, "identical": tally.identical,
+        "octets_received": tally.heard.len(),
+    })
+}
+
+/// Whether what was heard is what was said, in words.
+pub(crate) fn verdict(tally: &Tally) -> String {
+    let octets = tally.heard.len();
+    match tally.identical {
+        Some(true) => format!("bit for bit ({octets} octets)"),
+        Some(false) => "not bit for bit".to_owned(),
+        None => "the peer did not say how much it sent".to_owned(),
+    }
+}
+
+/// A count that may be unknown.
+pub(crate) fn count(count: Option<u32>) -> String {
+    count.map_or_else(|| "?".to_owned(), |count| count.to_string())
+}
+
+fn named<'a>(names: &[(SocketAddr, &'a str)], address: &SocketAddr) -> &'a str {
+    names.iter().find(|(known, _)| known == address).map_or("other", |(_, name)| name)
+}

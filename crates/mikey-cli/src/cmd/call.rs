@@ -1,0 +1,204 @@
+//! `mikey call`: call somebody who runs `mikey listen`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mikey::{Call, Side, Stream};
+use mikey_net::Clock;
+use serde_json::json;
+
+use crate::audio::speech::{self, Side as SpeechSide};
+use crate::call::credentials::{Credentials, stream_start};
+use crate::call::describe;
+use crate::call::line::{Line, LineEvent};
+use crate::call::outcome::{advice, failure};
+use crate::call::record::{Recorder, See};
+use crate::call::report::{self, Ends};
+use crate::cmd::options::{RecordOptions, VoiceOptions, boxed};
+use crate::error::{Error, Result};
+use crate::ui::{Ui, printable};
+
+/// MIKEY's registered port.
+pub(crate) const MIKEY_PORT: u16 = 2269;
+
+/// Arguments of `mikey call`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mikey call 192.0.2.7 --identity sip:alice@example.com --peer sip:bob@example.com \\
+      --cert alice/alice.pem --key alice/alice.key --ca ca/ca.pem
+  mikey call [::1]:2269 --identity sip:alice@example.com --peer sip:bob@example.com --psk alice-bob.psk")]
+pub(crate) struct Args {
+    /// Where the other side listens: address or name, with a port if it is not 2269
+    #[arg(value_name = "ADDRESS")]
+    to: String,
+    #[command(flatten)]
+    credentials: Credentials,
+    #[command(flatten)]
+    voice: VoiceOptions,
+    /// Write what was heard to a WAV file
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Our own address and port
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    bind: Option<SocketAddr>,
+    /// Give up after so many seconds without an authenticated answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+    #[command(flatten)]
+    recording: RecordOptions,
+}
+
+/// Runs `mikey call`.
+pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
+    let ui = *ui;
+    let clock = Clock::start();
+    let to = resolve(&args.to)?;
+    let srtp = describe::srtp_policies(args.voice.srtp.as_deref())?;
+    let lifetime = Duration::from_secs(args.timeout);
+    let prepared = args.credentials.prepare(ui, clock, srtp.clone(), lifetime)?;
+    let peer = prepared.peer.clone().ok_or_else(|| {
+        Error::usage("nobody was named to call")
+            .hint("say with --peer who must answer, such as sip:bob@example.com")
+    })?;
+    let (voice, origin) = args.voice.voice(SpeechSide::Caller)?;
+    let (recorder, key_log) = args.recording.start(ui, clock)?;
+    let start = stream_start(&*prepared.config.provider.random)?;
+    let streams = [Side::Local, Side::Remote].map(|sender| Stream {
+        policies: srtp.clone(),
+        ssrc: (sender == Side::Local).then_some(start.ssrc),
+        ..Stream::new(sender, srtp.first().copied().unwrap_or(mikey::SrtpPolicy::AEAD_AES_128_GCM))
+    });
+    let identity = prepared.identity.to_string();
+    let bind = args.bind.unwrap_or_else(|| local_address(to));
+    let mut line = Line::open(bind, clock, prepared, voice, boxed(key_log.as_ref()))?;
+    line.tap(recorder.tap(clock, See::Everything));
+    ui.text(format_args!("{identity} at {} calls {peer} at {to}", line.local_addr()));
+    ui.text(format_args!("speech: {origin}"));
+    ui.json(&json!({"event": "calling", "local": line.local_addr(), "to": to, "peer": peer.to_string()}));
+    line.call(to, &Call::new(peer, streams.to_vec()))?;
+    let done = converse(ui, &mut line, &recorder, args.record.as_deref()).await;
+    line.finish().await;
+    recorder.finish()?;
+    done
+}
+
+/// Runs the call to its end.
+async fn converse(ui: Ui, line: &mut Line, recorder: &Recorder, record: Option<&std::path::Path>) -> Result {
+    let mut asked_to_stop = false;
+    loop {
+        let event = tokio::select! {
+            event = line.next() => event?,
+            _ = tokio::signal::ctrl_c(), if !asked_to_stop => {
+                if !line.is_busy() {
+                    return Err(Error::failed("stopped before anybody answered"));
+                }
+                ui.note("hanging up");
+                asked_to_stop = true;
+                line.hang_up();
+                continue;
+            }
+        };
+        match event {
+            LineEvent::Started { session, known, streams, at } => {
+                let sightings = recorder.take_sightings();
+                report::timeline(ui, &sightings, &Ends::Own);
+                report::keyed(ui, &sightings, at, "keys are installed");
+                report::negotiated(ui, &known, &streams);
+                ui.text(format_args!(
+                    "talking with {}",
+                    describe::peer(&known.peer, known.role, &known.negotiated)
+                ));
+                ui.json(&report::established(session, &known, &streams));
+            }
+            LineEvent::Over { session, known, tally, heard_law } => {
+                let refused = line.refused();
+                let name = known.peer.name.to_string();
+                ui.text(format_args!(
+                    "sent {} packets, received {}, lost {}, refused {refused}; heard {}",
+                    tally.sent,
+                    tally.received,
+                    report::count(tally.lost),
+                    report::verdict(&tally)
+                ));
+                ui.json(&report::speech(session, &name, &tally, refused));
+                if let Some(path) = record {
+                    speech::write_wav(path, heard_law, &tally.heard)?;
+                    ui.text(format_args!("what was heard: {}", path.display()));
+                }
+                return match tally.lost {
+                    Some(_) => Ok(()),
+                    None => Err(Error::failed("the peer fell silent before it said goodbye")),
+                };
+            }
+            LineEvent::CallFailed(why) => {
+                report::timeline(ui, &recorder.take_sightings(), &Ends::Own);
+                return Err(failure(&why));
+            }
+            LineEvent::BranchFailed { remote, why } => {
+                ui.warn(format_args!("an answer from {remote} was refused: {}", printable(&why.to_string())));
+                if let Some(advice) = advice(&why) {
+                    ui.note(format_args!("hint: {advice}"));
+                }
+                ui.json(&json!({"event": "answer_refused", "remote": remote, "why": why.to_string()}));
+            }
+            LineEvent::CallerRefused { remote, why } => {
+                ui.warn(format_args!("a caller at {remote} was refused: {}", printable(&why.to_string())));
+            }
+        }
+    }
+}
+
+/// The address that a host name, with or without port, stands for.
+fn resolve(text: &str) -> Result<SocketAddr> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(address);
+    }
+    if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return Ok(SocketAddr::new(ip, MIKEY_PORT));
+    }
+    let with_port = if text.contains(':') { text.to_owned() } else { format!("{text}:{MIKEY_PORT}") };
+    let found = with_port.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    found.ok_or_else(|| {
+        Error::usage(format!("'{}' is no address", printable(text))).hint(
+            "give an address or a host name, with a port if it is not 2269: 192.0.2.7, [2001:db8::7]:5000",
+        )
+    })
+}
+
+/// The address of ours from which the operating system reaches `to`; any port.
+fn local_address(to: SocketAddr) -> SocketAddr {
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let any = SocketAddr::new(any, 0);
+    // Connecting a UDP socket sends nothing: it only asks for the route.
+    let route = UdpSocket::bind(any).and_then(|socket| {
+        socket.connect(to)?;
+        socket.local_addr()
+    });
+    route.map_or(any, |local| SocketAddr::new(local.ip(), 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_with_and_without_port() {
+        for (text, expected) in [
+            ("192.0.2.7", "192.0.2.7:2269"),
+            ("192.0.2.7:5000", "192.0.2.7:5000"),
+            ("2001:db8::7", "[2001:db8::7]:2269"),
+            ("[2001:db8::7]", "[2001:db8::7]:2269"),
+            ("[2001:db8::7]:5000", "[2001:db8::7]:5000"),
+        ] {
+            assert_eq!(resolve(text).unwrap(), expected.parse().unwrap(), "{text}");
+        }
+        assert!(resolve("not an address").is_err());
+        assert!(resolve("").is_err());
+    }
+
+    #[test]
+    fn the_route_to_loopback_is_loopback() {
+        assert_eq!(local_address("127.0.0.1:9".parse().unwrap()), "127.0.0.1:0".parse().unwrap());
+    }
+}

@@ -1,0 +1,174 @@
+//! `mikey listen`: be called.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mikey_net::Clock;
+use serde_json::json;
+
+use crate::audio::speech::{self, Side as SpeechSide};
+use crate::call::credentials::Credentials;
+use crate::call::describe;
+use crate::call::line::{Line, LineEvent};
+use crate::call::outcome::advice;
+use crate::call::record::{Recorder, See};
+use crate::call::report::{self, Ends};
+use crate::cmd::call::MIKEY_PORT;
+use crate::cmd::options::{RecordOptions, VoiceOptions, boxed};
+use crate::error::{Error, Result};
+use crate::ui::{Ui, printable};
+
+/// How long a request of ours is sent again.
+const REQUEST_LIFETIME: Duration = Duration::from_secs(12);
+
+/// Arguments of `mikey listen`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mikey listen --identity sip:bob@example.com --cert bob/bob.pem --key bob/bob.key --ca ca/ca.pem
+  mikey listen --identity sip:bob@example.com --peer sip:alice@example.com --psk alice-bob.psk --once")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    credentials: Credentials,
+    #[command(flatten)]
+    voice: VoiceOptions,
+    /// Write what was heard to a WAV file; further calls get a number before the extension
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), MIKEY_PORT))]
+    bind: SocketAddr,
+    /// Stop after the first call with an authenticated peer
+    #[arg(long)]
+    once: bool,
+    /// Stop if nobody authenticated has called for so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    wait: Option<u64>,
+    #[command(flatten)]
+    recording: RecordOptions,
+}
+
+/// Runs `mikey listen`.
+pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
+    let ui = *ui;
+    let clock = Clock::start();
+    let srtp = describe::srtp_policies(args.voice.srtp.as_deref())?;
+    let prepared = args.credentials.prepare(ui, clock, srtp, REQUEST_LIFETIME)?;
+    let (voice, origin) = args.voice.voice(SpeechSide::Callee)?;
+    let (recorder, key_log) = args.recording.start(ui, clock)?;
+    let identity = prepared.identity.to_string();
+    let mut line = Line::open(args.bind, clock, prepared, voice, boxed(key_log.as_ref()))?;
+    line.tap(recorder.tap(clock, See::Everything));
+    ui.text(format_args!("{identity} listens on {}", line.local_addr()));
+    ui.text(format_args!("speech: {origin}"));
+    ui.json(&json!({"event": "listening", "local": line.local_addr(), "identity": identity}));
+    let done = serve(ui, &mut line, &recorder, &args).await;
+    line.finish().await;
+    recorder.finish()?;
+    done
+}
+
+async fn serve(ui: Ui, line: &mut Line, recorder: &Recorder, args: &Args) -> Result {
+    let wait = args.wait.map(Duration::from_secs);
+    let mut deadline = wait.map(|wait| tokio::time::Instant::now() + wait);
+    let (mut calls, mut refused, mut asked_to_stop) = (0u32, 0u32, false);
+    loop {
+        let event = tokio::select! {
+            event = line.next() => event?,
+            () = sleep_until(deadline), if !line.is_busy() => return Err(nobody(calls, refused)),
+            _ = tokio::signal::ctrl_c(), if !asked_to_stop => {
+                if !line.is_busy() {
+                    return Ok(());
+                }
+                ui.note("hanging up");
+                asked_to_stop = true;
+                line.hang_up();
+                continue;
+            }
+        };
+        match event {
+            LineEvent::Started { session, known, streams, at } => {
+                let sightings = recorder.take_sightings();
+                report::timeline(ui, &sightings, &Ends::Own);
+                report::keyed(ui, &sightings, at, "keys are installed");
+                report::negotiated(ui, &known, &streams);
+                let peer = describe::peer(&known.peer, known.role, &known.negotiated);
+                ui.text(format_args!("talking with {peer}, at {}", known.remote));
+                ui.json(&report::established(session, &known, &streams));
+            }
+            LineEvent::Over { session, known, tally, heard_law } => {
+                calls += 1;
+                let total_refused = line.refused();
+                let name = known.peer.name.to_string();
+                ui.text(format_args!(
+                    "call with {name} is over: sent {} packets, received {}, lost {}, refused {total_refused}; heard {}",
+                    tally.sent,
+                    tally.received,
+                    report::count(tally.lost),
+                    report::verdict(&tally)
+                ));
+                ui.json(&report::speech(session, &name, &tally, total_refused));
+                if let Some(path) = &args.record {
+                    let path = numbered(path, calls);
+                    speech::write_wav(&path, heard_law, &tally.heard)?;
+                    ui.text(format_args!("what was heard: {}", path.display()));
+                }
+                recorder.take_sightings();
+                if args.once || (asked_to_stop && !line.is_busy()) {
+                    return Ok(());
+                }
+                deadline = wait.map(|wait| tokio::time::Instant::now() + wait);
+            }
+            LineEvent::CallerRefused { remote, why } => {
+                refused = refused.saturating_add(1);
+                recorder.take_sightings();
+                ui.warn(format_args!("a caller at {remote} was refused: {}", printable(&why.to_string())));
+                if let Some(advice) = advice(&why) {
+                    ui.note(format_args!("hint: {advice}"));
+                }
+                ui.json(&json!({"event": "caller_refused", "remote": remote, "why": why.to_string()}));
+            }
+            LineEvent::CallFailed(_) | LineEvent::BranchFailed { .. } => {}
+        }
+    }
+}
+
+/// Nobody authenticated called: whether somebody tried decides the exit code.
+fn nobody(calls: u32, refused: u32) -> Error {
+    match (calls, refused) {
+        (0, 0) => Error::failed("nobody called"),
+        (0, _) => Error::peer_authentication(format!(
+            "nobody who called could be authenticated ({refused} refused)"
+        )),
+        _ => Error::failed("nobody else called"),
+    }
+}
+
+/// `heard.wav`, `heard-2.wav`, ..
+fn numbered(path: &Path, call: u32) -> PathBuf {
+    if call <= 1 {
+        return path.to_owned();
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().map_or_else(String::new, |e| format!(".{}", e.to_string_lossy()));
+    path.with_file_name(format!("{stem}-{call}{extension}"))
+}
+
+async fn sleep_until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recordings_are_numbered() {
+        assert_eq!(numbered(Path::new("a/heard.wav"), 1), Path::new("a/heard.wav"));
+        assert_eq!(numbered(Path::new("a/heard.wav"), 3), Path::new("a/heard-3.wav"));
+        assert_eq!(numbered(Path::new("heard"), 2), Path::new("heard-2"));
+    }
+}
