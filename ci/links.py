@@ -1,11 +1,11 @@
-"""Fails when a relative link in a tracked Markdown file leads nowhere."""
+"""Fails when a relative link in a tracked Markdown file leads nowhere, or a comment in Rust names a chapter of the
+specification, as in (docs/spec.md, "Cookies"), that it does not have."""
 
-import pathlib
 import re
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from rust_source import ROOT, line_of, read, rust_files
 
 
 def anchors(text):
@@ -34,6 +34,13 @@ def main():
                 wrong.append(f"{name}: {link}: no such file")
             elif anchor and target.suffix == ".md" and anchor not in set(anchors(target.read_text(encoding="utf-8"))):
                 wrong.append(f"{name}: {link}: no such heading")
+    headings = re.findall(r"^#+ (.*)$", (ROOT / "docs/spec.md").read_text(encoding="utf-8"), re.MULTILINE)
+    for name in rust_files("."):
+        text = read(name)
+        for match in re.finditer(r'docs/spec\.md, "([^"]+)"', text):
+            count += 1
+            if not any(match[1] in heading for heading in headings):
+                wrong.append(f"{name}:{line_of(text, match.start())}: docs/spec.md has no chapter {match[1]}")
     if wrong:
         sys.exit("\n".join(wrong))
     print(f"{count} links, all lead somewhere")
