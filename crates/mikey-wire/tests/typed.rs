@@ -102,6 +102,17 @@ fn policies_have_distinct_numbers_and_known_protocols() {
 }
 
 #[test]
+fn every_offer_and_answer_has_a_policy() {
+    for draft in [cce_resp(), rekey_req(), rekey_resp(), resume_req(), resume_resp()] {
+        let none = with(draft, |draft| {
+            draft.header.cs_map = CsMap::NONE;
+            draft.inner.as_mut().unwrap().retain(|payload| !matches!(payload, Payload::Sp(_)));
+        });
+        refused_draft(&none, "SRTP-SP", Missing);
+    }
+}
+
+#[test]
 fn fragments_are_numbered_from_one_to_their_total() {
     for (number, total, field, value) in [
         (0u16, 2u16, "fragment number", 0),
@@ -247,6 +258,7 @@ fn group_rekey_pairs_key_ids_with_kemacs() {
     let octets = group_rekey().octets();
     let rekey = GroupRekey::decode(&octets).unwrap();
     assert_eq!(rekey.nodes.iter().map(|n| (n.node, n.version)).collect::<Vec<_>>(), [(12, 1), (1, 2)]);
+    assert_eq!(rekey.head, &octets[..span(&octets, 1).end], "HDR up to and with T");
     let node = &rekey.nodes[1];
     assert_eq!(node.aad(rekey.head), [rekey.head, node.key_id, &node.kemac_octets[..4]].concat());
     assert_eq!(node.maced(rekey.head).last(), Some(&64));
@@ -278,6 +290,12 @@ fn cce2_has_one_tgk_and_its_tail_whole_or_not_at_all() {
     assert_eq!(Cce2Tail::parse(&Sealed::decode(&octets).unwrap()).unwrap(), None);
 
     refused_draft(&with(cce2_req(), |d| d.inner = Some(vec![gtgk()])), "Type and KV", Value(4));
+    let bound = KeyData { ty: KeyType::TGK, key: &[2; 32], salt: None, kv: Kv::Spi(&[0; 4]) };
+    refused_draft(
+        &with(cce2_req(), |d| d.inner = Some(vec![Payload::KeyData(bound)])),
+        "Type and KV",
+        Value(0),
+    );
     refused_draft(
         &with(cce2_req(), |d| d.inner.as_mut().unwrap().push(tgk())),
         "order of payloads",
@@ -322,6 +340,8 @@ fn unprotected_errors_are_five_and_carry_what_is_theirs() {
     for no in [ErrorNo::INVALID_DH, ErrorNo::INVALID_TICKET] {
         refused_draft(&error_clear(no, Some(cookie(b"x"))), "COOKIE", Unexpected);
     }
+    let behind = with(error_clear(ErrorNo::INVALID_DH, Some(answer(&[1]))), |d| d.clear.push(vendor()));
+    refused_draft(&behind, "order of payloads", Unexpected);
     let lists = error_clear(ErrorNo::INVALID_DH, Some(offer()));
     assert!(typed(&lists.octets()).is_err(), "Invalid DH carries an answer");
 }
