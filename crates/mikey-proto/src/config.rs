@@ -35,6 +35,10 @@ pub struct EndpointConfig {
     pub path: usize,
     /// How long a request is sent again before it is given up.
     pub request_lifetime: Duration,
+    /// After how long an initiator renews the SRTP keys of a session; `None` leaves it to the application.
+    pub rekey_after: Option<Duration>,
+    /// Whether renewals by time have a new DH.
+    pub rekey_with_dh: bool,
     /// Half-open sessions that a responder keeps. Beyond it, the oldest one goes.
     pub max_half_open: usize,
     /// Half-open sessions from which on a cookie is asked for.
@@ -57,6 +61,8 @@ impl EndpointConfig {
             unix_time_at_zero: None,
             path: DEFAULT_PATH,
             request_lifetime: REQUEST_LIFETIME,
+            rekey_after: None,
+            rekey_with_dh: true,
             max_half_open: 65_536,
             cookie_threshold: 1024,
             max_half_open_per_address: 256,

@@ -363,6 +363,8 @@ drop_reasons! {
     BadError = "bad_error",
     /// A fragment that does not fit the others.
     BadFragment = "bad_fragment",
+    /// A REKEY that crossed ours and lost.
+    Crossing = "crossing",
     /// The attempt takes no further answers.
     Closed = "closed",
 }

@@ -87,6 +87,25 @@ pub enum Event {
         /// The keys. They cannot be had again.
         keys: SrtpKeys,
     },
+    /// Streams are no longer part of the session.
+    StreamsRemoved {
+        /// The session.
+        session: SessionId,
+        /// Their crypto sessions; often none.
+        cs_ids: Vec<u8>,
+    },
+    /// The peer refused a REKEY. The keys stay as they are.
+    RekeyRefused {
+        /// The session.
+        session: SessionId,
+    },
+    /// The peer has another address now, and has proven it.
+    PeerMoved {
+        /// The session.
+        session: SessionId,
+        /// Where it is.
+        remote: SocketAddr,
+    },
     /// An answer to a call could not be authenticated. The call goes on until its time is up.
     BranchFailed {
         /// The call.

@@ -11,6 +11,9 @@ pub const REQUEST_LIFETIME: Duration = Duration::from_secs(12);
 /// Half-open sessions and answers outlive the requests of the peer by this.
 pub const ANSWER_MARGIN: Duration = Duration::from_secs(3);
 
+/// The answerer of a REKEY sends under the new keys at the latest after this.
+pub const SWITCH_AT_LATEST: Duration = Duration::from_secs(2);
+
 /// Longest INIT_REQ that is taken (a longer one is dropped) or sent (a longer one is refused to the caller).
 pub const MAX_INIT: usize = 2048;
 /// Longest datagram that is looked at.

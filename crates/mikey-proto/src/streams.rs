@@ -128,6 +128,7 @@ fn sender_of(cs_id: u8) -> Role {
 /// An offer: the CS map and the SP payloads, in a form that both can be borrowed from.
 #[derive(Debug)]
 pub(crate) struct Offer {
+    local: Role,
     sessions: Vec<OfferedSession>,
     policies: Vec<SrtpPolicy>,
     mki: Option<[u8; 4]>,
@@ -142,11 +143,13 @@ struct OfferedSession {
 }
 
 impl Offer {
+    /// What an initiator offers.
     pub(crate) fn new(streams: &[Stream], mki: Option<[u8; 4]>) -> Result<Self, ApiMisuse> {
         if streams.is_empty() || streams.len() > MAX_STREAMS {
             return Err(ApiMisuse::Streams);
         }
-        let mut offer = Self { sessions: Vec::new(), policies: Vec::new(), mki };
+        let local = Role::Initiator;
+        let mut offer = Self { local, sessions: Vec::new(), policies: Vec::new(), mki };
         let mut next = [1_u8, 2];
         for stream in streams {
             if stream.policies.is_empty() || stream.policies.len() > MAX_POLICIES {
@@ -168,6 +171,17 @@ impl Offer {
         let known: Vec<u32> = offer.sessions.iter().filter_map(|s| s.ssrc).collect();
         if (1..known.len()).any(|i| known.get(i).is_some_and(|s| known.iter().take(i).any(|k| k == s))) {
             return Err(ApiMisuse::Streams);
+        }
+        Ok(offer)
+    }
+
+    /// What is offered again in a REKEY: the same crypto sessions with the policies that they have.
+    pub(crate) fn again(local: Role, agreed: &[Agreed], mki: Option<[u8; 4]>) -> Result<Self, ApiMisuse> {
+        let mut offer = Self { local, sessions: Vec::new(), policies: Vec::new(), mki };
+        for a in agreed {
+            let numbers = vec![offer.number(&a.policy)?];
+            let ssrc = a.ssrc.filter(|_| sender_of(a.cs_id) == local);
+            offer.sessions.push(OfferedSession { cs_id: a.cs_id, numbers, ssrc, index: None });
         }
         Ok(offer)
     }
@@ -235,13 +249,12 @@ impl Offer {
                 return Err(bad("another mki"));
             }
             let data = got.data.as_ref().map(|d| (d.ssrc, d.index));
-            let (ssrc, index) = match sender_of(got.cs_id) {
-                Role::Initiator if data.is_some() && data != asked.ssrc.map(|s| (s, asked.index)) => {
-                    return Err(bad("another ssrc for a stream of ours"));
-                }
-                Role::Initiator => (asked.ssrc, asked.index),
-                Role::Responder => (data.map(|d| d.0), data.and_then(|d| d.1)),
-            };
+            let ours = sender_of(got.cs_id) == self.local;
+            if ours && data.is_some() && data != asked.ssrc.map(|s| (s, asked.index)) {
+                return Err(bad("another ssrc for a stream of ours"));
+            }
+            let (ssrc, index) =
+                if ours { (asked.ssrc, asked.index) } else { (data.map(|d| d.0), data.and_then(|d| d.1)) };
             agreed.push(Agreed { cs_id: got.cs_id, policy: *policy, ssrc, index, mki: got.spi.to_vec() });
         }
         if sps.len() != sps.iter().filter(|sp| agreed_number(map, sp.policy_no)).count() {
@@ -275,7 +288,7 @@ pub(crate) struct ReceivedOffer {
 }
 
 impl ReceivedOffer {
-    pub(crate) fn new(map: &[GenericCs<'_>], sps: &[Sp<'_>]) -> Result<Self, Error> {
+    pub(crate) fn new(local: Role, map: &[GenericCs<'_>], sps: &[Sp<'_>]) -> Result<Self, Error> {
         let bad = |what| Error::Peer(PeerFault::Negotiation(what));
         if map.is_empty() || map.len() > MAX_STREAMS {
             return Err(bad("no crypto session, or too many"));
@@ -291,7 +304,7 @@ impl ReceivedOffer {
         }
         let mut offer = Self { streams: Vec::new(), numbers: Vec::new(), mki };
         for cs in map {
-            let sender = if sender_of(cs.cs_id) == Role::Responder { Side::Local } else { Side::Remote };
+            let sender = if sender_of(cs.cs_id) == local { Side::Local } else { Side::Remote };
             if cs.prot != ProtType::SRTP || cs.policies.is_empty() || cs.policies.len() > MAX_POLICIES {
                 return Err(bad("a crypto session that is not srtp, or without policies"));
             }
@@ -317,6 +330,11 @@ impl ReceivedOffer {
             offer.numbers.push(usable);
         }
         Ok(offer)
+    }
+
+    /// The MKI of all offered crypto sessions: empty, or four octets.
+    pub(crate) fn mki(&self) -> &[u8] {
+        &self.mki
     }
 
     /// Fixes the answer: which policies are repeated in SRTP-SPr, and what both agreed on.

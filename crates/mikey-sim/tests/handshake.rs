@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use mikey_crypto::{GroupId, MethodId, PrfId, SuiteId};
-use mikey_proto::{AuthLevel, Confidentiality, Policy, Role};
+use mikey_proto::{AuthLevel, Confidentiality, Policy, Role, Time};
 use mikey_sim::{Ca, KeyKind, Link};
 
 #[test]
@@ -40,7 +40,7 @@ fn a_psk_authenticates_both() {
 fn a_handshake_takes_two_round_trips() {
     let mut pair =
         Pair::new(Link::perfect(1), with_psk(ALICE, BOB, [7; 32], 1), with_psk(BOB, ALICE, [7; 32], 2));
-    pair.call(BOB).established();
+    pair.start(BOB).run(Time::from_secs(1)).established();
     assert_eq!(pair.world.sent.len(), 4);
 }
 
@@ -76,7 +76,7 @@ fn the_responders_group_is_found_by_a_second_init_req() {
     alice.policy.groups = vec![GroupId::X25519, GroupId::P384, GroupId::P256];
     bob.policy.groups = vec![GroupId::P256, GroupId::X25519];
     let mut pair = Pair::new(Link::perfect(1), alice, bob);
-    let (alice, _) = pair.call(BOB).established();
+    let (alice, _) = pair.start(BOB).run(Time::from_secs(1)).established();
     assert_eq!(alice.negotiated.group, GroupId::P256);
     assert_eq!(pair.world.sent.len(), 6, "INIT_REQ, ERROR, INIT_REQ, INIT_RESP, CCE_REQ, CCE_RESP");
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use mikey_crypto::SecretBytes;
 use mikey_proto::{
-    ApiMisuse, Call, CallId, Endpoint, EndpointConfig, Error, Event, Metrics, Output, SessionId, StreamKeys,
-    Time,
+    ApiMisuse, Call, CallId, Endpoint, EndpointConfig, Error, Event, Expected, Metrics, Name, Output,
+    SessionId, StreamKeys, Time,
 };
 use mikey_srtp::{
     ContextDb, DbConfig, Destination, ProtectError, RtpLayout, Ssrc, Stats, UnprotectError, rtcp_ssrc,
@@ -131,6 +131,38 @@ impl Agent {
     /// [`Error::Misuse`] if there is no such session, or another request is outstanding.
     pub fn probe(&mut self, now: Time, session: SessionId) -> Result<(), Error> {
         self.endpoint.probe(now, session)
+    }
+
+    /// Renews the SRTP keys of all streams of a session, with a new DH if `with_dh`. Media goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if there is no such session, or it has another exchange under way.
+    pub fn rekey(&mut self, now: Time, session: SessionId, with_dh: bool) -> Result<(), Error> {
+        self.endpoint.rekey(now, session, with_dh)
+    }
+
+    /// Announces a call that signalling has told of, to be authenticated by fingerprint.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Signalled`] if the caller's tls-id is missing, [`ApiMisuse::Name`] if the callee is none of our names.
+    pub fn expect(&mut self, expected: Expected) -> Result<(), ApiMisuse> {
+        self.endpoint.expect(expected)
+    }
+
+    /// Says what the person here found when comparing the SAS.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if the session has no SAS, or another request is outstanding.
+    pub fn confirm_sas(&mut self, now: Time, session: SessionId, same: bool) -> Result<(), Error> {
+        self.endpoint.confirm_sas(now, session, same)
+    }
+
+    /// Key continuity after a confirmed SAS: the key of the next call and the pseudonym that it is found by.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::State`] before the SAS was confirmed here.
+    pub fn continuity(&self, session: SessionId) -> Result<(Name, SecretBytes), ApiMisuse> {
+        self.endpoint.continuity(session)
     }
 
     /// Derives octets for an application's own use, bound to the session.
@@ -304,6 +336,15 @@ impl Agent {
             Event::Established { session, call, role, remote, peer, negotiated } => {
                 AgentEvent::Established { session, call, role, remote, peer, negotiated }
             }
+            Event::SasReady { session, sas } => AgentEvent::SasReady { session, sas },
+            Event::SasComparedByPeer { session, verified } => {
+                AgentEvent::SasComparedByPeer { session, verified }
+            }
+            Event::StreamsRemoved { session, cs_ids } => {
+                self.media.remove_streams(session, &cs_ids);
+                AgentEvent::StreamsRemoved { session, cs_ids }
+            }
+            Event::PeerMoved { session, remote } => AgentEvent::PeerMoved { session, remote },
             Event::BranchFailed { call, remote, why } => AgentEvent::BranchFailed { call, remote, why },
             Event::CallFailed { call, why } => AgentEvent::CallFailed { call, why },
             Event::CallerRefused { remote, why } => AgentEvent::CallerRefused { remote, why },

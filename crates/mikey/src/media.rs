@@ -129,6 +129,14 @@ impl MediaTable {
         }
     }
 
+    /// Removes the contexts of some streams.
+    pub(crate) fn remove_streams(&mut self, session: SessionId, cs_ids: &[u8]) {
+        let Some(contexts) = self.sessions.get_mut(&Owner(session.as_u64())) else { return };
+        for stream in contexts.streams.extract_if(.., |s| cs_ids.contains(&s.cs_id)) {
+            self.db.remove(stream.id);
+        }
+    }
+
     /// Where packets come in.
     pub(crate) fn inbound(&self) -> Destination {
         self.inbound

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mikey_proto::{CallId, CloseReason, Error, Event, Negotiated, Peer, Role, SessionId, Time};
+use mikey_proto::{CallId, CloseReason, Error, Event, Negotiated, Peer, Role, Sas, SessionId, Time};
 use mikey_srtp::{Ssrc, UnprotectError};
 
 use crate::media::MediaStream;
@@ -123,6 +123,35 @@ pub enum AgentEvent {
         session: SessionId,
         /// Why.
         why: mikey_srtp::InstallError,
+    },
+    /// A short authentication string, to be shown to the person here and compared with the other's. Until
+    /// [`crate::Agent::confirm_sas`] says that they are the same, anyone may be at the other end.
+    SasReady {
+        /// The session.
+        session: SessionId,
+        /// What to show.
+        sas: Sas,
+    },
+    /// The peer's person has compared the SAS.
+    SasComparedByPeer {
+        /// The session.
+        session: SessionId,
+        /// What the peer says.
+        verified: bool,
+    },
+    /// Streams are no longer part of the session; their contexts are removed.
+    StreamsRemoved {
+        /// The session.
+        session: SessionId,
+        /// Their crypto sessions; often none.
+        cs_ids: Vec<u8>,
+    },
+    /// The peer has another address now, and has proven it. Media goes there.
+    PeerMoved {
+        /// The session.
+        session: SessionId,
+        /// Where it is.
+        remote: SocketAddr,
     },
     /// An answer to a call could not be authenticated. The call goes on.
     BranchFailed {

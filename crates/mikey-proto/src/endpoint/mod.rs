@@ -230,6 +230,21 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Renews the SRTP keys of all streams of a session, with a new DH if `with_dh`. Media goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::UnknownSession`], or [`ApiMisuse::State`] while another request waits for its response or the last
+    /// REKEY is not settled.
+    pub fn rekey(&mut self, now: Time, session: SessionId, with_dh: bool) -> Result<(), Error> {
+        self.now = now;
+        let key = self.ids.get(&session).copied().ok_or(ApiMisuse::UnknownSession)?;
+        let config = Arc::clone(&self.config);
+        let mut cx = Cx { now, config: &config, out: &mut self.out };
+        self.sessions.get_mut(&key).ok_or(ApiMisuse::UnknownSession)?.rekey(&mut cx, with_dh)?;
+        self.reschedule(Key::Session(key));
+        Ok(())
+    }
+
     /// Derives `len` octets for an application's own use, bound to this session (docs/spec.md, "Exporter").
     ///
     /// # Errors

@@ -11,7 +11,6 @@ use mikey_wire::v2::{InitReq, Peek, peek};
 use mikey_wire::{DataType, ErrorNo};
 
 use super::{Endpoint, Key};
-use crate::auth::Peer;
 use crate::config::Expected;
 use crate::error::{DropReason, Fault};
 use crate::event::{CallId, Event, SessionId};
@@ -49,7 +48,11 @@ impl Endpoint {
             DataType::CCE_REQ => self.cce_req(from, &peek, raw),
             DataType::CCE_RESP => self.cce_resp(&peek, raw),
             DataType::ERROR if !self.sessions.contains_key(&peek.session) => self.cce_resp(&peek, raw),
-            DataType::INFO_REQ | DataType::INFO_RESP | DataType::ERROR => self.established(from, &peek, raw),
+            DataType::INFO_REQ
+            | DataType::INFO_RESP
+            | DataType::REKEY_REQ
+            | DataType::REKEY_RESP
+            | DataType::ERROR => self.established(from, &peek, raw),
             _ => Err(DropReason::Unsupported),
         }
     }
@@ -167,26 +170,23 @@ impl Endpoint {
         let Some(shown) = half_open.handle(&mut cx, from, peek, raw)? else { return Ok(()) };
         let half_open = self.half_open.take(&peek.session).ok_or(DropReason::UnknownSession)?;
         let accepted = half_open.into_accepted(shown);
+        if let Some(signalled) = &accepted.signalled {
+            self.expected.retain(|e| e.signalled != *signalled);
+        }
+        let keys = streams::keys(Role::Responder, 0, &accepted.agreed, &accepted.keys.tgk());
         let origin = Origin {
             id: SessionId(self.fresh_id()),
             role: Role::Responder,
             header: accepted.header,
             choice: accepted.choice,
             remote: accepted.remote,
+            peer: accepted.peer,
+            agreed: accepted.agreed,
+            reassembly: accepted.reassembly,
+            has_sas: accepted.sas.is_some(),
         };
-        if let Some(signalled) = &accepted.signalled {
-            self.expected.retain(|e| e.signalled != *signalled);
-        }
-        let keys = streams::keys(Role::Responder, 0, &accepted.agreed, &accepted.keys.tgk());
-        self.announce(&origin, None, accepted.peer, accepted.sas, keys);
-        let established = Established::new(
-            &self.config,
-            self.now,
-            origin,
-            accepted.keys,
-            accepted.inbound,
-            accepted.sas.is_some(),
-        );
+        self.announce(&origin, None, accepted.sas, keys);
+        let established = Established::new(&self.config, self.now, origin, accepted.keys, accepted.inbound);
         self.add_session(peek.session, established);
         Ok(())
     }
@@ -199,23 +199,20 @@ impl Endpoint {
         let outcome = attempt.handle_protected(&mut cx, peek, raw);
         self.reschedule(Key::Attempt(spi_i));
         let Outcome::Established { verified, last } = outcome? else { return Ok(()) };
+        let keys = streams::keys(Role::Initiator, 0, &verified.agreed, &verified.keys.tgk());
         let origin = Origin {
             id: SessionId(self.fresh_id()),
             role: Role::Initiator,
             header: verified.header,
             choice: verified.choice,
             remote: verified.remote,
+            peer: verified.peer,
+            agreed: verified.agreed,
+            reassembly: verified.reassembly,
+            has_sas: verified.sas.is_some(),
         };
-        let keys = streams::keys(Role::Initiator, 0, &verified.agreed, &verified.keys.tgk());
-        self.announce(&origin, Some(call), verified.peer, verified.sas, keys);
-        let established = Established::new(
-            &self.config,
-            self.now,
-            origin,
-            verified.keys,
-            Inbound::default(),
-            verified.sas.is_some(),
-        );
+        self.announce(&origin, Some(call), verified.sas, keys);
+        let established = Established::new(&self.config, self.now, origin, verified.keys, Inbound::default());
         self.add_session(peek.session, established);
         if let Some(state) = self.calls.get_mut(&call) {
             state.succeeded = true;
@@ -227,21 +224,14 @@ impl Endpoint {
         Ok(())
     }
 
-    fn announce(
-        &mut self,
-        origin: &Origin,
-        call: Option<CallId>,
-        peer: Peer,
-        sas: Option<Sas>,
-        keys: SrtpKeys,
-    ) {
+    fn announce(&mut self, origin: &Origin, call: Option<CallId>, sas: Option<Sas>, keys: SrtpKeys) {
         let session = origin.id;
         self.out.event(Event::Established {
             session,
             call,
             role: origin.role,
             remote: origin.remote,
-            peer,
+            peer: origin.peer.clone(),
             negotiated: (&origin.choice).into(),
         });
         if let Some(sas) = sas {

@@ -24,7 +24,6 @@ const SK_D: [u8; 4] = *b"mv2d";
 const TGK: [u8; 4] = *b"mv2t";
 const TGK_REKEYED: [u8; 4] = *b"mv2k";
 const EXPORTER: [u8; 4] = *b"mv2e";
-const RESUMPTION: [u8; 4] = *b"mv2r";
 const CONTINUITY: [u8; 4] = *b"mv2c";
 const SAS: [u8; 4] = *b"mv2s";
 
@@ -106,7 +105,9 @@ impl InitKeys {
             csb_id: self.csb_id,
             rands: self.rands,
             sk_d,
+            masters: None,
             th4: th4.digest(),
+            th_n: th4,
             protection: self.protection,
         }
     }
@@ -132,8 +133,18 @@ pub(crate) struct SessionKeys {
     csb_id: u32,
     rands: [u8; 64],
     sk_d: SecretBytes,
+    /// What was derived from the first SK_d before a REKEY replaced it.
+    masters: Option<Box<Masters>>,
     th4: Digest,
+    /// The transcript of the last REKEY; th4 before the first.
+    th_n: Transcript,
     protection: Protection,
+}
+
+/// E and C: they do not change with a REKEY.
+struct Masters {
+    exporter: SecretBytes,
+    continuity: SecretBytes,
 }
 
 impl SessionKeys {
@@ -151,20 +162,44 @@ impl SessionKeys {
         Tgk { prf: self.prf, csb_id: self.csb_id, rands: self.rands, key: self.from_th4(TGK) }
     }
 
+    /// A REKEY is complete: `shared` is the secret of its DH, if it had one. Returns TGK_n.
+    pub(crate) fn rekey(&mut self, request: &[&[u8]], response: &[&[u8]], shared: Option<KxSecret>) -> Tgk {
+        if let Some(KxSecret { kem, dh }) = shared {
+            let masters = Masters { exporter: self.master(EXPORTER), continuity: self.master(CONTINUITY) };
+            self.masters.get_or_insert(Box::new(masters));
+            let (kem, dh) = (kem.expose(), dh.expose());
+            self.sk_d = self.prf.hash.hmac(self.sk_d.expose(), &[&l(&[kem]), kem, &l(&[dh]), dh]);
+        }
+        self.th_n = self.th_n.thn(request, response);
+        let csb_id = self.csb_id.to_be_bytes();
+        let label: [&[u8]; 4] = [&TGK_REKEYED, &[0xFF], &csb_id, self.th_n.hash()];
+        let key = self.prf.derive(self.sk_d.expose(), &label, self.prf.hash_len());
+        Tgk { prf: self.prf, csb_id: self.csb_id, rands: self.rands, key }
+    }
+
     /// The exporter: `PRF(E, L(label) || L(context) || length)`.
     pub(crate) fn export(&self, label: &[u8], context: &[u8], len: u16) -> SecretBytes {
-        let e = self.from_th4(EXPORTER);
+        let e = self.master(EXPORTER);
         let parts: [&[u8]; 5] = [&l(&[label]), label, &l(&[context]), context, &len.to_be_bytes()];
         self.prf.derive(e.expose(), &parts, usize::from(len))
     }
 
     /// Key continuity after a verified SAS: the PSK of the next call and the pseudonym that it is found by.
     pub(crate) fn continuity(&self) -> ([u8; 16], SecretBytes) {
-        let psk = self.from_th4(CONTINUITY);
+        let psk = self.master(CONTINUITY);
         let csb_id = self.csb_id.to_be_bytes();
         let label: [&[u8]; 4] = [&IDENTITY, &[0xFF], &csb_id, self.th4.as_ref()];
         let id = self.prf.derive(psk.expose(), &label, 16);
         (id.expose().first_chunk().copied().unwrap_or_default(), psk)
+    }
+
+    /// E or C.
+    fn master(&self, constant: [u8; 4]) -> SecretBytes {
+        match (&self.masters, constant) {
+            (Some(m), EXPORTER) => SecretBytes::copy_from(m.exporter.expose()),
+            (Some(m), _) => SecretBytes::copy_from(m.continuity.expose()),
+            (None, constant) => self.from_th4(constant),
+        }
     }
 
     fn from_th4(&self, constant: [u8; 4]) -> SecretBytes {

@@ -47,6 +47,16 @@ impl Transcript {
         self.extend(b"MIKEYv2 th4", m4)
     }
 
+    /// th_n, over canon(REKEY_REQ) and canon(REKEY_RESP), each in two parts.
+    pub(crate) fn thn(self, request: &[&[u8]], response: &[&[u8]]) -> Self {
+        let (request_len, response_len) = (l(request), l(response));
+        let mut parts: Vec<&[u8]> = vec![b"MIKEYv2 thn", self.th.as_ref(), &request_len];
+        parts.extend(request);
+        parts.push(&response_len);
+        parts.extend(response);
+        Self { prf: self.prf, th: self.prf.hash.digest(&parts) }
+    }
+
     fn extend(self, label: &[u8], message: &[&[u8]]) -> Self {
         let len = l(message);
         let mut parts: [&[u8]; 6] = [&[]; 6];

@@ -68,6 +68,7 @@ pub(crate) struct Accepted {
     pub(crate) agreed: Vec<Agreed>,
     pub(crate) inbound: Inbound,
     pub(crate) sas: Option<Sas>,
+    pub(crate) reassembly: u16,
     /// The announcement that this session fulfils.
     pub(crate) signalled: Option<Signalled>,
 }
@@ -287,7 +288,7 @@ impl HalfOpen {
         if request.gcc.is_some() {
             return Err(Error::Mismatch(Mismatch::Streams));
         }
-        let offer = ReceivedOffer::new(&request.streams, &request.policies)?;
+        let offer = ReceivedOffer::new(Role::Responder, &request.streams, &request.policies)?;
         let answers = cx.config.answer.answer(&proof.peer, &offer.streams).map_err(Error::Mismatch)?;
         let (agreed, numbers) = offer.answer(&answers)?;
         let th3 = self.keys.transcript().th3(&canon);
@@ -399,6 +400,7 @@ impl HalfOpen {
         Accepted {
             sas,
             signalled: self.signalled,
+            reassembly: self.path.reassembly,
             remote: self.remote,
             header: self.header,
             choice: self.choice,

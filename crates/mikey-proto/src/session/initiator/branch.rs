@@ -35,6 +35,8 @@ pub(crate) struct Branch {
     opener: Opener,
     pub(crate) outstanding: Outstanding,
     budget: Budget,
+    /// The longest message that the peer reassembles.
+    reassembly: u16,
 }
 
 /// What a branch that verified leaves behind.
@@ -46,6 +48,7 @@ pub(crate) struct Verified {
     pub(crate) header: SessionHeader,
     pub(crate) remote: SocketAddr,
     pub(crate) sas: Option<Sas>,
+    pub(crate) reassembly: u16,
 }
 
 /// CCE_REQ is the initiator's request number 0.
@@ -96,6 +99,7 @@ impl Branch {
             opener: Opener::default(),
             outstanding: Outstanding::new(cx.now, cx.config.request_lifetime, datagrams),
             budget,
+            reassembly: path.reassembly,
         };
         cx.out.send(remote, &branch.outstanding.datagrams);
         Ok(branch)
@@ -181,6 +185,7 @@ impl Branch {
     ) -> Verified {
         let share = shared.sas.as_ref().filter(|_| self.choice.uses_sas());
         Verified {
+            reassembly: self.reassembly,
             sas: share.map(|share| Sas::new(self.keys.sas_value(share.ns.expose()))),
             peer,
             keys: self.keys.authenticated(th4),

@@ -1,0 +1,149 @@
+//! INFO: notifications, liveness, the peer's address, the end (docs/spec.md, "INFO", "A new address", "NOTIFY").
+
+use std::net::SocketAddr;
+
+use mikey_wire::v2::{Info, Opened as OpenedChain, Sealed};
+use mikey_wire::{DataType, Extension, NotifyCode, Payload};
+
+use super::{Effect, Established, Request, RequestKind};
+use crate::error::{ApiMisuse, DropReason, Error};
+use crate::event::{CloseReason, Event};
+use crate::session::Cx;
+
+/// How far two people are with comparing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SasState {
+    /// There is none.
+    None,
+    /// It was shown.
+    Shown,
+    /// The person here has found it to be the same.
+    Confirmed,
+}
+
+/// Reasons of DELETE.
+const DELETE_NORMAL: u8 = 0;
+const DELETE_SAS_MISMATCH: u8 = 2;
+
+/// Codes below this are answered by UNSUPPORTED if they are unknown.
+const MUST_BE_ANSWERED: u16 = 0x8000;
+
+impl Established {
+    /// Asks for a sign of life: an empty INFO. It also tells the peer our address, if that has changed.
+    pub(crate) fn probe(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        self.send_info(cx, self.remote, &[], RequestKind::Info)
+    }
+
+    /// Tells the peer that the session is over.
+    pub(crate) fn close(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        self.delete(cx, DELETE_NORMAL)
+    }
+
+    /// Tells the peer whether the person here has found the SAS to be the same. If not, that is the end.
+    pub(crate) fn confirm_sas(&mut self, cx: &mut Cx<'_>, same: bool) -> Result<(), Error> {
+        if self.sas == SasState::None {
+            return Err(ApiMisuse::State.into());
+        }
+        if !same {
+            return self.delete(cx, DELETE_SAS_MISMATCH);
+        }
+        self.send_info(cx, self.remote, &[notify(NotifyCode::SAS_VERIFIED, &[1])], RequestKind::Info)?;
+        self.sas = SasState::Confirmed;
+        Ok(())
+    }
+
+    fn delete(&mut self, cx: &mut Cx<'_>, reason: u8) -> Result<(), Error> {
+        self.request = None;
+        self.send_info(cx, self.remote, &[notify(NotifyCode::DELETE, &[reason])], RequestKind::Info)
+    }
+
+    fn send_info(
+        &mut self,
+        cx: &mut Cx<'_>,
+        to: SocketAddr,
+        body: &[Payload<'_>],
+        kind: RequestKind,
+    ) -> Result<(), Error> {
+        let t = self.take_t()?;
+        let outline = self.outline(DataType::INFO_REQ, t, Vec::new());
+        let composed = outline.compose(body)?;
+        let datagrams = self.seal(cx, &outline, &composed, false)?;
+        let hash = self.keys.prf().hash.digest(&composed.canon());
+        self.send_request(cx, to, outline.t, datagrams, hash, kind);
+        Ok(())
+    }
+
+    /// A request came from another address. It becomes the peer's only after a check that nobody else can answer.
+    pub(super) fn check_path(&mut self, cx: &mut Cx<'_>, from: SocketAddr) {
+        let Ok(token) = cx.random::<8>() else { return };
+        // With another request outstanding the peer's next request will bring us here again.
+        let _ = self.send_info(
+            cx,
+            from,
+            &[notify(NotifyCode::PATH_CHECK, &token)],
+            RequestKind::PathCheck(token),
+        );
+    }
+
+    /// Answers INFO_REQ.
+    pub(super) fn answer_info(
+        &mut self,
+        cx: &mut Cx<'_>,
+        sealed: &Sealed<'_>,
+        chain: &OpenedChain<'_>,
+        canon: [&[u8]; 2],
+    ) -> Result<(Vec<Vec<u8>>, Effect), DropReason> {
+        let info = Info::parse(sealed, chain).map_err(|_| DropReason::Malformed)?;
+        let hash = self.keys.prf().hash.digest(&canon);
+        let mut effect = Effect::default();
+        let mut answers: Vec<(NotifyCode, Vec<u8>)> = Vec::new();
+        for notify in &info.notifies {
+            match (notify.code, notify.data) {
+                (NotifyCode::DELETE, [reason]) => effect.end = Some(CloseReason::Remote(*reason)),
+                (NotifyCode::PATH_CHECK, token) => answers.push((NotifyCode::PATH_OK, token.to_vec())),
+                (NotifyCode::SAS_VERIFIED, [value]) if self.sas != SasState::None => {
+                    cx.out.event(Event::SasComparedByPeer { session: self.id, verified: *value == 1 });
+                }
+                (NotifyCode::UNSUPPORTED | NotifyCode::PATH_OK, _) => (),
+                (code, _) if code.0 < MUST_BE_ANSWERED => {
+                    answers.push((NotifyCode::UNSUPPORTED, code.0.to_be_bytes().to_vec()));
+                }
+                _ => (),
+            }
+        }
+        let outline = self.outline(DataType::INFO_RESP, sealed.t, Vec::new());
+        let mut body = vec![Payload::Ext(Extension::Hash(hash.as_ref()))];
+        body.extend(answers.iter().map(|(code, data)| notify(*code, data)));
+        let response = outline.compose(&body).and_then(|composed| self.seal(cx, &outline, &composed, true));
+        response.map(|response| (response, effect)).map_err(|_| DropReason::Full)
+    }
+
+    /// Handles INFO_RESP.
+    pub(super) fn finish_info(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: SocketAddr,
+        request: &Request,
+        sealed: &Sealed<'_>,
+        chain: &OpenedChain<'_>,
+    ) -> Result<(), DropReason> {
+        let info = Info::parse(sealed, chain).map_err(|_| DropReason::Malformed)?;
+        if info.hash != Some(request.hash.as_ref()) {
+            return Err(DropReason::BadAnswer);
+        }
+        if let RequestKind::PathCheck(token) = &request.kind {
+            let proven = |n: &mikey_wire::v2::Notify<'_>| {
+                n.code == NotifyCode::PATH_OK && mikey_crypto::ct_eq(n.data, token)
+            };
+            if from == request.to && info.notifies.iter().any(proven) {
+                self.remote = from;
+                cx.out.event(Event::PeerMoved { session: self.id, remote: from });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn notify<'a>(code: NotifyCode, data: &'a [u8]) -> Payload<'a> {
+    Payload::Ext(Extension::Notify { code, data })
+}
