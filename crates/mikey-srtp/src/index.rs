@@ -65,35 +65,35 @@ pub(crate) const fn epoch(index: Extended) -> u64 {
 /// The highest index that a stream has seen authenticated, from which the next is estimated.
 #[derive(Clone, Copy)]
 pub(crate) struct IndexTracker {
-    /// The index; its SEQ means something only if `known`.
+    /// The index, and [`UNKNOWN_SEQ`] while its SEQ means nothing.
     highest: Extended,
-    known: bool,
 }
 
 impl IndexTracker {
     /// Before the first packet, with the ROC that key management gave, or 0.
     pub(crate) const fn with_roc(roc: u32) -> Self {
-        Self { highest: (roc as u64) << 16, known: false }
+        Self { highest: (roc as u64) << 16 | UNKNOWN_SEQ }
     }
 
     /// With the ROC and SEQ of the latest packet.
     pub(crate) const fn at(index: PacketIndex) -> Self {
-        Self { highest: index.value(), known: true }
+        Self { highest: index.value() }
     }
 
     pub(crate) const fn highest(&self) -> PacketIndex {
         PacketIndex::from_u64(self.highest)
     }
 
+    #[inline]
     pub(crate) const fn is_known(&self) -> bool {
-        self.known
+        self.highest & UNKNOWN_SEQ == 0
     }
 
     /// The index that a packet with this sequence number most likely has.
     #[inline]
     pub(crate) fn estimate(&self, seq: u16) -> Extended {
-        let same_roc = self.highest & !0xffff | u64::from(seq);
-        if !self.known {
+        let same_roc = self.highest & !(UNKNOWN_SEQ | 0xffff) | u64::from(seq);
+        if !self.is_known() {
             return same_roc;
         }
         let last = self.highest & 0xffff;
@@ -109,25 +109,24 @@ impl IndexTracker {
 
     /// The extended form of an index that came whole, in the pass that we are in.
     pub(crate) const fn extend(&self, index: PacketIndex) -> Extended {
-        self.highest & !INDEX_MASK | index.value()
+        self.highest & !(UNKNOWN_SEQ | INDEX_MASK) | index.value()
     }
 
     /// Takes note of a packet that was authenticated, or that a policy without authentication lets through.
     #[inline]
     pub(crate) fn commit(&mut self, index: Extended) {
-        if !self.known || index > self.highest {
+        if !self.is_known() || index > self.highest {
             self.highest = index;
-            self.known = true;
         }
     }
 
     /// Goes to an index whichever way it lies: a ROC that came in the packet (RFC 4771).
     pub(crate) fn jump(&mut self, index: Extended) {
         self.highest = index;
-        self.known = true;
     }
 }
 
+const UNKNOWN_SEQ: u64 = 1 << 63;
 const INDEX_BITS: u32 = 48;
 const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
 const HALF: u64 = 0x8000;

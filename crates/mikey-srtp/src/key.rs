@@ -167,21 +167,37 @@ pub(crate) const fn is_due(used: u64, limit: u64) -> bool {
 
 /// One master key with its policy, ready for packets. Shared by the streams of its sender; never changes.
 pub(crate) struct Context {
-    pub(crate) policy: SrtpPolicy,
-    pub(crate) mki: Mki,
     /// SRTP keys; those of the first period if the policy has a key derivation rate.
     pub(crate) rtp: RtpKeys,
-    pub(crate) rtcp: SessionKeys,
+    pub(crate) policy: SrtpPolicy,
+    mki: ShortMki,
     /// What few keys have.
     pub(crate) rare: Option<Box<Rare>>,
+    pub(crate) rtcp: SessionKeys,
 }
 
-/// What few keys have: a key derivation rate, encrypted header extensions, a validity, a lifetime.
+/// An MKI of up to seven octets, as nearly all are.
+#[derive(Clone, Copy)]
+struct ShortMki {
+    len: u8,
+    octets: [u8; 7],
+}
+
+impl ShortMki {
+    fn new(mki: &[u8]) -> Option<Self> {
+        let mut octets = [0; 7];
+        octets.get_mut(..mki.len())?.copy_from_slice(mki);
+        Some(Self { len: u8::try_from(mki.len()).ok()?, octets })
+    }
+}
+
+/// What few keys have: a key derivation rate, encrypted header extensions, a validity, a lifetime, a long MKI.
 pub(crate) struct Rare {
     pub(crate) master: Option<Master>,
     pub(crate) extensions: ExtensionIds,
     pub(crate) validity: Validity,
     pub(crate) lifetime: Lifetime,
+    mki: Mki,
 }
 
 impl Context {
@@ -209,15 +225,26 @@ impl Context {
         let rtp = RtpKeys::derive(crypto, policy, &master, extensions, 0)?;
         let rtcp = master.derive(crypto, policy, Purpose::Rtcp, 0)?;
         let fingerprint = master.fingerprint(crypto)?;
-        let is_rare = policy.kdr != 0
+        let short = ShortMki::new(mki.as_ref());
+        let is_rare = short.is_none()
+            || policy.kdr != 0
             || !extensions.is_empty()
             || validity != Validity::Always
             || lifetime != Lifetime::RFC3711;
         let rare = is_rare.then(|| {
             let master = (policy.kdr != 0).then_some(master);
-            Box::new(Rare { master, extensions, validity, lifetime })
+            Box::new(Rare { master, extensions, validity, lifetime, mki })
         });
-        Ok((Arc::new(Self { policy: *policy, mki, rtp, rtcp, rare }), fingerprint))
+        let mki = short.unwrap_or(ShortMki { len: 0, octets: [0; 7] });
+        Ok((Arc::new(Self { rtp, policy: *policy, mki, rare, rtcp }), fingerprint))
+    }
+
+    #[inline]
+    pub(crate) fn mki(&self) -> &[u8] {
+        match &self.rare {
+            Some(rare) => rare.mki.as_ref(),
+            None => self.mki.octets.get(..usize::from(self.mki.len)).unwrap_or(&[]),
+        }
     }
 
     #[inline]

@@ -9,9 +9,10 @@ use mikey_crypto::srtp::{Sealing, SrtpCrypto, Tag};
 
 use crate::error::ProtectError;
 use crate::extension;
-use crate::index::{Extended, PacketIndex, Ssrc, epoch};
+use crate::index::{Extended, PacketIndex, Ssrc};
 use crate::iv;
 use crate::key::{is_due, rtcp_keys};
+use crate::limits::{MAX_SRTP_PACKETS, MAX_SSRCS_PER_WILDCARD};
 
 use crate::packet::{Malformed, RTCP_CLEAR, RtpLayout};
 use crate::replay::Stale;
@@ -58,7 +59,22 @@ pub(crate) struct Pending {
 }
 
 impl Stream {
+    #[inline]
     pub(crate) fn protect_rtp(
+        &mut self,
+        crypto: &dyn SrtpCrypto,
+        now: Time,
+        packet: &mut [u8],
+        len: usize,
+        layout: RtpLayout,
+    ) -> Result<Protected, ProtectError> {
+        if self.is_simple() {
+            return self.protect_simple(packet, len, layout);
+        }
+        self.protect_general(crypto, now, packet, len, layout)
+    }
+
+    fn protect_general(
         &mut self,
         crypto: &dyn SrtpCrypto,
         now: Time,
@@ -79,6 +95,50 @@ impl Stream {
         self.finish_rtp(&pending, packet, len, &tag)
     }
 
+    /// The short way of nearly all packets: everything that [`Stream::is_simple`] excludes is left out.
+    #[inline]
+    fn protect_simple(
+        &mut self,
+        packet: &mut [u8],
+        len: usize,
+        layout: RtpLayout,
+    ) -> Result<Protected, ProtectError> {
+        let index = self.tracker.estimate(layout.seq);
+        let key = &mut self.key;
+        key.rtp_window.check(index).map_err(reused)?;
+        let limit =
+            if self.shared { MAX_SRTP_PACKETS / u64::from(MAX_SSRCS_PER_WILDCARD) } else { MAX_SRTP_PACKETS };
+        if key.rtp_used >= limit || key.wraps(index) {
+            return Err(ProtectError::KeyExhausted);
+        }
+        let context = &*key.context;
+        let policy = &context.policy;
+        let mki = context.mki();
+        let mac_len = if policy.srtp_auth { usize::from(policy.tag_len) } else { 0 };
+        let needed = len + mki.len() + mac_len;
+        if packet.len() < needed {
+            return Err(ProtectError::BufferTooSmall { needed });
+        }
+        let aead = is_aead(policy);
+        let (body, tail) = packet.split_at_mut_checked(len).ok_or(Malformed::Short)?;
+        let iv = iv::rtp(policy.cipher, &context.rtp.salt, self.ssrc, index, body);
+        let number = PacketIndex::from_u64(index);
+        let trailer = if aead { None } else { Some(number.roc().to_be_bytes()) };
+        let sealing = Sealing { iv, packet: body, clear: layout.header_len, trailer };
+        let tag = context.rtp.transform.seal(sealing).map_err(|_| ProtectError::Transform)?;
+        let mac = tag.get(..mac_len).ok_or(ProtectError::Transform)?;
+        if mki.is_empty() {
+            copy(tail.get_mut(..mac_len).ok_or(Malformed::Short)?, mac);
+        } else {
+            write(tail, if aead { [mac, mki, &[]] } else { [mki, mac, &[]] });
+        }
+        key.rtp_window.commit(index);
+        key.rtp_used += 1;
+        let rekey_due = is_due(key.rtp_used, limit);
+        self.tracker.commit(index);
+        Ok(Protected { len: needed, ssrc: self.ssrc, index: number, rekey_due })
+    }
+
     /// Everything that can refuse the packet, and the encryption of its header extension. Changes no state.
     pub(crate) fn begin_rtp(
         &mut self,
@@ -93,15 +153,12 @@ impl Stream {
         let limit = self.key(at).map_or(0, |key| self.allowance(key).srtp_packets);
         let ssrc = self.ssrc;
         let key = self.key_mut(at).ok_or(ProtectError::NoKey)?;
-        key.rtp_window.check(index).map_err(|stale| match stale {
-            Stale::Replayed => ProtectError::IndexReused,
-            Stale::Old => ProtectError::IndexTooOld,
-        })?;
-        if key.rtp_used >= limit || key.epoch.is_some_and(|first| first != epoch(index)) {
+        key.rtp_window.check(index).map_err(reused)?;
+        if key.rtp_used >= limit || key.wraps(index) {
             return Err(ProtectError::KeyExhausted);
         }
         let tail = RtpTail::of(&key.context.policy, layout.seq);
-        let needed = len + key.context.mki.as_ref().len() + tail.len();
+        let needed = len + key.context.mki().len() + tail.len();
         if packet.len() < needed {
             return Err(ProtectError::BufferTooSmall { needed });
         }
@@ -150,7 +207,7 @@ impl Stream {
         let mac = tag.get(..pending.tail.mac).ok_or(ProtectError::Transform)?;
         let roc = index.roc().to_be_bytes();
         let roc = if pending.tail.roc { &roc[..] } else { &[] };
-        let mki = key.context.mki.as_ref();
+        let mki = key.context.mki();
         let tail = packet.get_mut(len..pending.needed).ok_or(Malformed::Short)?;
         if is_aead(&key.context.policy) {
             write(tail, [mac, mki, &[]]);
@@ -159,10 +216,8 @@ impl Stream {
         }
         key.rtp_window.commit(pending.index);
         key.rtp_used += 1;
-        key.epoch = Some(epoch(pending.index));
         key.confirm(pending.index);
         self.tracker.commit(pending.index);
-        self.stats.rtp += 1;
         Ok(Protected { len: pending.needed, ssrc, index, rekey_due: pending.rekey_due })
     }
 
@@ -179,18 +234,17 @@ impl Stream {
         let key = self.key_mut(at).ok_or(ProtectError::NoKey)?;
         let context = &key.context;
         let policy = &context.policy;
-        let pass = next >> 31;
-        if key.rtcp_used >= limit || key.rtcp_epoch.is_some_and(|first| first != pass) {
+        if u64::from(key.rtcp_used) >= limit {
             return Err(ProtectError::KeyExhausted);
         }
-        let mki = context.mki.as_ref();
+        let mki = context.mki();
         let tag_len = rtcp_tag_len(policy);
         let needed = len + INDEX_LEN + mki.len() + tag_len;
         if packet.len() < needed {
             return Err(ProtectError::BufferTooSmall { needed });
         }
         let encrypted = policy.srtcp_encryption;
-        let index = u32::try_from(next & 0x7fff_ffff).map_err(|_| ProtectError::Transform)?;
+        let index = next & !ENCRYPTED;
         let word = (index | if encrypted { ENCRYPTED } else { 0 }).to_be_bytes();
         let rederived = context.rtcp_period(crypto, index).map_err(|_| ProtectError::Transform)?;
         let keys = rederived.as_ref().unwrap_or(&context.rtcp);
@@ -215,24 +269,22 @@ impl Stream {
             write(tail, if is_aead(policy) { [mac, &word, mki] } else { [&word, mki, mac] });
         }
         key.rtcp_used += 1;
-        key.rtcp_epoch = Some(pass);
-        let rekey_due = is_due(key.rtcp_used, limit);
-        self.rtcp_next += 1;
-        self.stats.rtcp = self.stats.rtcp.wrapping_add(1);
+        let rekey_due = is_due(key.rtcp_used.into(), limit);
+        self.rtcp_next = (index + 1) & !ENCRYPTED;
         Ok(ProtectedRtcp { len: needed, ssrc, index, rekey_due })
     }
 
     /// The first key that is valid for the index.
     #[inline]
     fn sending_key(&self, now: Time, index: PacketIndex) -> Result<usize, ProtectError> {
-        if now < self.key.until && self.key.context.validity().holds(index) {
+        if now < self.key.until() && self.key.context.validity().holds(index) {
             return Ok(0);
         }
         let mut error = ProtectError::NoKey;
         for at in 0..self.key_count() {
             let Some(key) = self.key(at) else { break };
             if key.context.validity().holds(index) {
-                if now < key.until {
+                if now < key.until() {
                     return Ok(at);
                 }
                 error = ProtectError::KeyExpired;
@@ -242,13 +294,38 @@ impl Stream {
     }
 }
 
+fn reused(stale: Stale) -> ProtectError {
+    match stale {
+        Stale::Replayed => ProtectError::IndexReused,
+        Stale::Old => ProtectError::IndexTooOld,
+    }
+}
+
 /// Writes parts one behind the other; the caller has checked the sum.
 #[inline]
 fn write(to: &mut [u8], parts: [&[u8]; 3]) {
     let mut rest = to;
     for part in parts {
         let Some((head, tail)) = rest.split_at_mut_checked(part.len()) else { return };
-        head.copy_from_slice(part);
+        copy(head, part);
         rest = tail;
     }
+}
+
+/// Copies few octets. The usual lengths of tags get an instruction or two each instead of a call.
+#[inline]
+fn copy(to: &mut [u8], from: &[u8]) {
+    fn fixed<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
+        match (<&mut [u8; N]>::try_from(to), <&[u8; N]>::try_from(from)) {
+            (Ok(to), Ok(from)) => {
+                *to = *from;
+                true
+            }
+            _ => false,
+        }
+    }
+    if from.is_empty() || fixed::<10>(to, from) || fixed::<16>(to, from) || fixed::<4>(to, from) {
+        return;
+    }
+    to.copy_from_slice(from);
 }

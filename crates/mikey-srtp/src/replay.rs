@@ -32,8 +32,8 @@ pub(crate) enum Stale {
 
 impl ReplayWindow {
     /// A window of at least `size` packets: the next power of two from 128 to [`MAX_WINDOW`].
-    pub(crate) fn new(size: u32) -> Self {
-        let size = size.clamp(MIN_WINDOW, MAX_WINDOW).next_power_of_two();
+    pub(crate) fn new(size: u16) -> Self {
+        let size = u32::from(size).clamp(MIN_WINDOW, MAX_WINDOW).next_power_of_two();
         let bits = if size <= 128 {
             Bits::Small([0; 2])
         } else {
@@ -57,6 +57,17 @@ impl ReplayWindow {
             Some(word) if word & bit == 0 => Ok(()),
             _ => Err(Stale::Replayed),
         }
+    }
+
+    /// One more than the highest index accepted; 0 if none was.
+    #[inline]
+    pub(crate) const fn top(&self) -> u64 {
+        self.top
+    }
+
+    /// Takes note of an index that was not checked, because the packet is not authenticated: only that it came.
+    pub(crate) fn note(&mut self, index: u64) {
+        self.top = self.top.max(index + 1);
     }
 
     /// Takes note of an index that passed [`Self::check`] and whose packet was authenticated.
@@ -92,8 +103,42 @@ impl ReplayWindow {
     }
 }
 
+/// A window of 64 for SRTCP, whose indices have 31 bits and come seldom.
+///
+/// Invariant: bit `i` is set iff packet `top - 1 - i` was authenticated.
+#[derive(Default)]
+pub(crate) struct RtcpWindow {
+    bits: u64,
+    top: u32,
+}
+
+impl RtcpWindow {
+    /// Whether `index` may be new. Changes nothing.
+    pub(crate) fn check(&self, index: u32) -> Result<(), Stale> {
+        let Some(age) = self.top.checked_sub(1).and_then(|highest| highest.checked_sub(index)) else {
+            return Ok(());
+        };
+        match 1u64.checked_shl(age) {
+            None => Err(Stale::Old),
+            Some(bit) if self.bits & bit != 0 => Err(Stale::Replayed),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Takes note of an index of 31 bits that passed [`Self::check`] and whose packet was authenticated.
+    pub(crate) fn commit(&mut self, index: u32) {
+        match (index + 1).checked_sub(self.top) {
+            Some(ahead) if ahead > 0 => {
+                self.bits = self.bits.checked_shl(ahead).unwrap_or(0) | 1;
+                self.top = index + 1;
+            }
+            _ => self.bits |= 1u64.checked_shl(self.top - 1 - index).unwrap_or(0),
+        }
+    }
+}
+
 /// Forgets the indices from `from` up to `to`, which stood for packets a window ago.
-#[inline]
+#[cold]
 fn clear(words: &mut [u64], from: u64, to: u64) {
     if to - from >= (words.len() as u64) * 64 {
         words.fill(0);
@@ -139,9 +184,22 @@ mod tests {
     }
 
     #[test]
+    fn the_small_window_accepts_once() {
+        let mut window = RtcpWindow::default();
+        for index in [0u32, 1, 5, 3, 64, 200, 137, 0x7fff_ffff] {
+            assert_eq!(window.check(index), Ok(()), "{index}");
+            window.commit(index);
+            assert_eq!(window.check(index), Err(Stale::Replayed), "{index}");
+        }
+        assert_eq!(window.check(0x7fff_ffff - 63), Ok(()));
+        assert_eq!(window.check(0x7fff_ffff - 64), Err(Stale::Old));
+        assert_eq!(window.check(200), Err(Stale::Old));
+    }
+
+    #[test]
     fn agrees_with_a_set_for_every_size() {
         let mut random = 0x9e37_79b9_7f4a_7c15u64;
-        for size in [64u32, 128, 256, 1024, 32_768] {
+        for size in [64u16, 128, 256, 1024, 32_768] {
             let real = u64::from(size.max(128));
             let mut window = ReplayWindow::new(size);
             let mut seen = BTreeSet::new();

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a master key belongs to one sender's owner and direction, whoever asks.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -129,21 +130,32 @@ pub struct StreamInfo {
 
 /// A sender in the database.
 pub(crate) struct Sender {
-    pub(crate) serial: u32,
+    pub(crate) destination: Destination,
     pub(crate) direction: Direction,
     pub(crate) any: bool,
-    pub(crate) extensions: ExtensionIds,
-    pub(crate) policy: SrtpPolicy,
-    pub(crate) window: u32,
-    pub(crate) destination: Destination,
+    pub(crate) window: u16,
+    pub(crate) serial: u32,
+    /// Its latest stream; each names the one before it.
+    pub(crate) last_stream: u32,
+    pub(crate) stream_count: u32,
     pub(crate) owner: Owner,
-    /// Newest first. With their names, by which no other sender can have them.
-    pub(crate) keys: Vec<SenderKey>,
-    /// Slots of its streams.
-    pub(crate) streams: Vec<u32>,
+    /// The newest key.
+    pub(crate) key: SenderKey,
+    /// The others, newest first; nearly always none.
+    pub(crate) others: Option<Box<Vec<SenderKey>>>,
 }
 
-/// A key of a sender.
+impl Sender {
+    pub(crate) fn others(&self) -> &[SenderKey] {
+        self.others.as_ref().map_or(&[], |others| others)
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &SenderKey> {
+        core::iter::once(&self.key).chain(self.others())
+    }
+}
+
+/// A key of a sender. By its fingerprint no other sender can have it.
 pub(crate) struct SenderKey {
     pub(crate) context: Arc<Context>,
     pub(crate) fingerprint: u64,

@@ -10,44 +10,56 @@ use alloc::vec::Vec;
 use mikey_crypto::srtp::{SrtpCrypto, UnsupportedTransform};
 
 use crate::error::InstallError;
-use crate::index::{Extended, IndexTracker, Ssrc};
+use crate::index::{Extended, IndexTracker, Ssrc, epoch};
 use crate::key::{Context, Lifetime, RtpKeys};
-use crate::limits::MAX_KEYS;
-use crate::replay::ReplayWindow;
+use crate::limits::{MAX_KEYS, MAX_SSRCS_PER_WILDCARD};
+use crate::replay::{ReplayWindow, RtcpWindow};
+use crate::sender::Direction;
 use crate::stats::StreamStats;
 use crate::time::Time;
 
 /// The state of a stream.
 pub(crate) struct Stream {
     pub(crate) ssrc: Ssrc,
+    /// Outbound: the index of the next SRTCP packet. It wraps at 31 bits, but never within one key's packets.
+    pub(crate) rtcp_next: u32,
     pub(crate) tracker: IndexTracker,
-    /// Outbound: the index of the next SRTCP packet, extended beyond 31 bits.
-    pub(crate) rtcp_next: u64,
     /// The newest key, or the one that was right last.
     pub(crate) key: KeyState,
-    /// The others, newest first.
-    pub(crate) others: Vec<KeyState>,
-    pub(crate) window: u32,
-    /// How many streams share the key's packet limits.
-    pub(crate) share: u32,
+    /// What few streams have.
+    pub(crate) rare: Option<Box<RareStream>>,
+    pub(crate) refused: u32,
+    /// Whether other streams share the key's packet limits.
+    pub(crate) shared: bool,
     /// RFC 4771 mode 3: the application knows that our ROC is right.
     pub(crate) ignore_received_roc: bool,
-    pub(crate) stats: StreamStats,
+    window: u16,
+}
+
+/// What few streams have: more keys than one, and packets under keys that are gone.
+#[derive(Default)]
+pub(crate) struct RareStream {
+    /// Newest first.
+    pub(crate) others: Vec<KeyState>,
+    rtp_retired: u64,
+    rtcp_retired: u32,
 }
 
 /// One key as one stream has used it.
 pub(crate) struct KeyState {
     pub(crate) context: Arc<Context>,
     pub(crate) rtp_window: ReplayWindow,
-    pub(crate) rtcp_window: ReplayWindow,
+    pub(crate) rtcp_window: RtcpWindow,
     pub(crate) rtp_used: u64,
-    pub(crate) rtcp_used: u64,
-    /// The pass through the index space in which it was first used; it never leaves it.
-    pub(crate) epoch: Option<u64>,
-    pub(crate) rtcp_epoch: Option<u64>,
-    /// When it stops, be it that a newer one has replaced it.
-    pub(crate) until: Time,
-    periods: Option<Box<Periods>>,
+    pub(crate) rtcp_used: u32,
+    /// What few keys have.
+    rare: Option<Box<RareKey>>,
+}
+
+/// What few keys have: an end in time, and keys of the periods of a key derivation rate.
+struct RareKey {
+    until: Time,
+    periods: Periods,
 }
 
 impl Stream {
@@ -55,81 +67,139 @@ impl Stream {
         ssrc: Ssrc,
         tracker: IndexTracker,
         context: Arc<Context>,
-        window: u32,
-        share: u32,
+        window: u16,
+        shared: bool,
     ) -> Self {
-        Self {
-            ssrc,
-            tracker,
-            rtcp_next: 0,
-            key: KeyState::new(context, window),
-            others: Vec::new(),
-            window,
-            share,
-            ignore_received_roc: false,
-            stats: StreamStats::default(),
-        }
+        let key = KeyState::new(context, window);
+        let (rtcp_next, refused, ignore_received_roc) = (0, 0, false);
+        Self { ssrc, rtcp_next, tracker, key, rare: None, refused, shared, ignore_received_roc, window }
     }
 
-    /// Puts a new key first. The others stop at `retire` at the latest; index and ROC go on.
-    pub(crate) fn rekey(&mut self, context: Arc<Context>, retire: Time) {
+    /// Whether nothing rare is about: one key, valid for ever, one derivation, no header extension to encrypt.
+    #[inline]
+    pub(crate) fn is_simple(&self) -> bool {
+        let context = &self.key.context;
+        self.others().is_empty()
+            && self.key.rare.is_none()
+            && context.rare.is_none()
+            && context.rtp.rare.is_none()
+    }
+
+    /// Puts a new key first. Inbound, the others stop at `retire` at the latest; outbound, at once. Index and ROC go on.
+    pub(crate) fn rekey(&mut self, context: Arc<Context>, direction: Direction, retire: Time) {
         let old = core::mem::replace(&mut self.key, KeyState::new(context, self.window));
-        self.others.insert(0, old);
-        self.others.truncate(MAX_KEYS - 1);
-        for key in &mut self.others {
-            key.until = key.until.min(retire);
+        let rare = self.rare.get_or_insert_default();
+        rare.others.insert(0, old);
+        for key in &mut rare.others {
+            key.retire(retire);
+        }
+        let left = if direction == Direction::Outbound { 0 } else { MAX_KEYS - 1 };
+        while rare.others.len() > left {
+            rare.retire_last();
         }
     }
 
     /// Puts a key behind the others, for a time that its validity says.
-    pub(crate) fn add(&mut self, context: Arc<Context>) -> Result<(), InstallError> {
-        if self.others.len() + 1 >= MAX_KEYS {
+    pub(crate) fn add(&mut self, context: Arc<Context>) -> Result<&mut KeyState, InstallError> {
+        let rare = self.rare.get_or_insert_default();
+        if rare.others.len() + 1 >= MAX_KEYS {
             return Err(InstallError::Full);
         }
-        self.others.push(KeyState::new(context, self.window));
-        Ok(())
+        rare.others.push(KeyState::new(context, self.window));
+        rare.others.last_mut().ok_or(InstallError::Full)
     }
 
     /// Drops the keys whose time is over. The last one stays, to say that it has expired.
     pub(crate) fn drop_expired(&mut self, now: Time) {
-        self.others.retain(|key| now < key.until);
-        if now >= self.key.until && !self.others.is_empty() {
-            self.key = self.others.remove(0);
+        let Some(rare) = &mut self.rare else { return };
+        if now >= self.key.until() && !rare.others.is_empty() {
+            let next = rare.others.remove(0);
+            rare.others.push(core::mem::replace(&mut self.key, next));
+        }
+        rare.others.sort_by_key(|key| now >= key.until());
+        while rare.others.last().is_some_and(|key| now >= key.until()) {
+            rare.retire_last();
         }
     }
 
     /// How much one stream may do under a key.
+    #[inline]
     pub(crate) fn allowance(&self, key: &KeyState) -> Lifetime {
-        if self.share == 1 { key.context.lifetime() } else { key.context.lifetime().divided(self.share) }
+        let lifetime = key.context.lifetime();
+        if self.shared { lifetime.divided(MAX_SSRCS_PER_WILDCARD) } else { lifetime }
+    }
+
+    pub(crate) fn others(&self) -> &[KeyState] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.others)
     }
 
     pub(crate) fn key(&self, at: usize) -> Option<&KeyState> {
-        if at == 0 { Some(&self.key) } else { self.others.get(at - 1) }
+        if at == 0 { Some(&self.key) } else { self.others().get(at - 1) }
     }
 
     pub(crate) fn key_mut(&mut self, at: usize) -> Option<&mut KeyState> {
-        if at == 0 { Some(&mut self.key) } else { self.others.get_mut(at - 1) }
+        if at == 0 { Some(&mut self.key) } else { self.rare.as_mut()?.others.get_mut(at - 1) }
     }
 
     pub(crate) fn key_count(&self) -> usize {
-        1 + self.others.len()
+        1 + self.others().len()
+    }
+
+    pub(crate) fn stats(&self) -> StreamStats {
+        let (rtp, rtcp) = self.rare.as_ref().map_or((0, 0), |rare| (rare.rtp_retired, rare.rtcp_retired));
+        let keys = || core::iter::once(&self.key).chain(self.others());
+        StreamStats {
+            rtp: keys().fold(rtp, |sum, key| sum.wrapping_add(key.rtp_used)),
+            rtcp: keys().fold(rtcp, |sum, key| sum.wrapping_add(key.rtcp_used)),
+            refused: self.refused,
+        }
+    }
+}
+
+impl RareStream {
+    /// Forgets the last key, but not how much it did.
+    fn retire_last(&mut self) {
+        if let Some(key) = self.others.pop() {
+            self.rtp_retired = self.rtp_retired.wrapping_add(key.rtp_used);
+            self.rtcp_retired = self.rtcp_retired.wrapping_add(key.rtcp_used);
+        }
     }
 }
 
 impl KeyState {
-    pub(crate) fn new(context: Arc<Context>, window: u32) -> Self {
+    pub(crate) fn new(context: Arc<Context>, window: u16) -> Self {
         let until = context.lifetime().until;
+        let is_rare = until != Time::NEVER || context.policy.kdr != 0;
         Self {
             context,
             rtp_window: ReplayWindow::new(window),
-            rtcp_window: ReplayWindow::new(window),
+            rtcp_window: RtcpWindow::default(),
             rtp_used: 0,
             rtcp_used: 0,
-            epoch: None,
-            rtcp_epoch: None,
-            until,
-            periods: None,
+            rare: is_rare.then(|| Box::new(RareKey { until, periods: Periods::default() })),
         }
+    }
+
+    /// When it stops: its lifetime says so, or a newer one has replaced it.
+    #[inline]
+    pub(crate) fn until(&self) -> Time {
+        self.rare.as_ref().map_or(Time::NEVER, |rare| rare.until)
+    }
+
+    /// Makes it stop no later than `at`.
+    pub(crate) fn retire(&mut self, at: Time) {
+        if at < self.until() {
+            let rare = self
+                .rare
+                .get_or_insert_with(|| Box::new(RareKey { until: Time::NEVER, periods: Periods::default() }));
+            rare.until = at;
+        }
+    }
+
+    /// Whether the index lies in another pass through the 48 bits than those before: no key goes on beyond a wrap.
+    #[inline]
+    pub(crate) fn wraps(&self, index: Extended) -> bool {
+        self.rtp_window.top().checked_sub(1).is_some_and(|last| epoch(last) != epoch(index))
     }
 
     /// Makes sure that the keys of the index's derivation period are there.
@@ -153,7 +223,7 @@ impl KeyState {
         if period == 0 {
             return &self.context.rtp;
         }
-        let slot = self.periods.as_ref().and_then(|periods| periods.find(period));
+        let slot = self.rare.as_ref().and_then(|rare| rare.periods.find(period));
         slot.map_or(&self.context.rtp, |slot| &slot.keys)
     }
 
@@ -161,8 +231,8 @@ impl KeyState {
     #[inline]
     pub(crate) fn confirm(&mut self, index: Extended) {
         let kdr = self.context.policy.kdr;
-        if let Some(periods) = &mut self.periods {
-            periods.confirm(period(index, kdr));
+        if let Some(rare) = self.rare.as_mut().filter(|_| kdr != 0) {
+            rare.periods.confirm(period(index, kdr));
         }
     }
 
@@ -171,14 +241,15 @@ impl KeyState {
         crypto: &dyn SrtpCrypto,
         index: Extended,
     ) -> Result<(), UnsupportedTransform> {
-        let policy = &self.context.policy;
+        let Self { context, rare: Some(state), .. } = self else { return Err(UnsupportedTransform) };
+        let policy = &context.policy;
         let period = period(index, policy.kdr);
-        if period == 0 || self.periods.as_ref().is_some_and(|periods| periods.find(period).is_some()) {
+        let periods = &mut state.periods;
+        if period == 0 || periods.find(period).is_some() {
             return Ok(());
         }
-        let rare = self.context.rare.as_ref().ok_or(UnsupportedTransform)?;
+        let rare = context.rare.as_ref().ok_or(UnsupportedTransform)?;
         let master = rare.master.as_ref().ok_or(UnsupportedTransform)?;
-        let periods = self.periods.get_or_insert_default();
         match &mut periods.guess {
             Some(slot) => {
                 // While the keys change they are nobody's; period 0 is never looked for here.

@@ -8,9 +8,10 @@ use mikey_crypto::srtp::{Opening, SrtpCrypto};
 
 use crate::error::UnprotectError;
 use crate::extension;
-use crate::index::{Extended, PacketIndex, Ssrc, epoch};
+use crate::index::{Extended, PacketIndex, Ssrc};
 use crate::iv;
 use crate::key::{Context, is_due, rtcp_keys};
+use crate::limits::{MAX_SRTP_PACKETS, MAX_SSRCS_PER_WILDCARD};
 use crate::packet::{Malformed, RTCP_CLEAR, RtpLayout};
 use crate::replay::Stale;
 use crate::stream::Stream;
@@ -35,6 +36,7 @@ struct View {
 }
 
 impl Stream {
+    #[inline]
     pub(crate) fn unprotect_rtp(
         &mut self,
         crypto: &dyn SrtpCrypto,
@@ -43,12 +45,26 @@ impl Stream {
         layout: RtpLayout,
         spare: &mut Vec<u8>,
     ) -> Result<Opened<PacketIndex>, UnprotectError> {
-        let by_mki = !self.key.context.mki.as_ref().is_empty();
+        if self.is_simple() {
+            return self.unprotect_simple(packet, layout);
+        }
+        self.unprotect_general(crypto, now, packet, layout, spare)
+    }
+
+    fn unprotect_general(
+        &mut self,
+        crypto: &dyn SrtpCrypto,
+        now: Time,
+        packet: &mut [u8],
+        layout: RtpLayout,
+        spare: &mut Vec<u8>,
+    ) -> Result<Opened<PacketIndex>, UnprotectError> {
+        let by_mki = !self.key.context.mki().is_empty();
         if by_mki {
             let at = self.rtp_key_by_mki(packet, layout.seq)?;
             return self.open_rtp(crypto, now, packet, layout, at);
         }
-        if self.others.is_empty() {
+        if self.others().is_empty() {
             return self.open_rtp(crypto, now, packet, layout, 0);
         }
         // Without MKI, and with more than one key, the trial is bounded by the number of keys.
@@ -67,6 +83,54 @@ impl Stream {
         Err(error.unwrap_or(UnprotectError::Unauthenticated))
     }
 
+    /// The short way of nearly all packets: everything that [`Stream::is_simple`] excludes is left out.
+    #[inline]
+    fn unprotect_simple(
+        &mut self,
+        packet: &mut [u8],
+        layout: RtpLayout,
+    ) -> Result<Opened<PacketIndex>, UnprotectError> {
+        let key = &mut self.key;
+        let context = &*key.context;
+        let policy = &context.policy;
+        let mki = context.mki();
+        let mac_len = if policy.srtp_auth { usize::from(policy.tag_len) } else { 0 };
+        let len = packet.len().checked_sub(mki.len() + mac_len).filter(|len| *len >= layout.header_len);
+        let len = len.ok_or(Malformed::Short)?;
+        let aead = is_aead(policy);
+        let (body, tail) = packet.split_at_mut_checked(len).ok_or(Malformed::Short)?;
+        let (front, back) =
+            tail.split_at_checked(if aead { mac_len } else { mki.len() }).ok_or(Malformed::Short)?;
+        let (mac, theirs) = if aead { (front, back) } else { (back, front) };
+        if !mki.is_empty() && theirs != mki {
+            return Err(UnprotectError::UnknownMki);
+        }
+        let index = self.tracker.estimate(layout.seq);
+        if mac_len != 0 {
+            key.rtp_window.check(index).map_err(stale)?;
+        }
+        let limit =
+            if self.shared { MAX_SRTP_PACKETS / u64::from(MAX_SSRCS_PER_WILDCARD) } else { MAX_SRTP_PACKETS };
+        if key.rtp_used >= limit || key.wraps(index) {
+            return Err(UnprotectError::KeyExhausted);
+        }
+        let iv = iv::rtp(policy.cipher, &context.rtp.salt, self.ssrc, index, body);
+        let number = PacketIndex::from_u64(index);
+        let trailer = if aead { None } else { Some(number.roc().to_be_bytes()) };
+        let opening = Opening { iv, packet: body, clear: layout.header_len, trailer, tag: mac };
+        context.rtp.transform.open(opening).map_err(|_| UnprotectError::Unauthenticated)?;
+
+        if mac_len != 0 {
+            key.rtp_window.commit(index);
+        } else {
+            key.rtp_window.note(index);
+        }
+        key.rtp_used += 1;
+        let rekey_due = is_due(key.rtp_used, limit);
+        self.tracker.commit(index);
+        Ok(Opened { len, ssrc: self.ssrc, index: number, rekey_due })
+    }
+
     pub(crate) fn unprotect_rtcp(
         &mut self,
         crypto: &dyn SrtpCrypto,
@@ -74,12 +138,12 @@ impl Stream {
         packet: &mut [u8],
         spare: &mut Vec<u8>,
     ) -> Result<Opened<u32>, UnprotectError> {
-        let by_mki = !self.key.context.mki.as_ref().is_empty();
+        let by_mki = !self.key.context.mki().is_empty();
         if by_mki {
             let at = self.rtcp_key_by_mki(packet)?;
             return self.open_rtcp(crypto, now, packet, at);
         }
-        if self.others.is_empty() {
+        if self.others().is_empty() {
             return self.open_rtcp(crypto, now, packet, 0);
         }
         let mut error = None;
@@ -96,8 +160,9 @@ impl Stream {
 
     /// The key that was right is tried first next time. Keys that are told apart by MKI or by index need no order.
     fn promote(&mut self, at: usize) {
-        if let Some(other) = at.checked_sub(1).and_then(|at| self.others.get_mut(at)) {
-            core::mem::swap(&mut self.key, other);
+        let Self { key, rare: Some(rare), .. } = self else { return };
+        if let Some(other) = at.checked_sub(1).and_then(|at| rare.others.get_mut(at)) {
+            core::mem::swap(key, other);
         }
     }
 
@@ -115,18 +180,18 @@ impl Stream {
 
     /// Finds the key whose MKI stands `behind` octets before the end.
     fn key_by_mki(&self, packet: &[u8], behind: usize) -> Result<usize, UnprotectError> {
-        let len = self.key.context.mki.as_ref().len();
+        let len = self.key.context.mki().len();
         let end = packet.len().checked_sub(behind).ok_or(Malformed::Short)?;
         let start = end.checked_sub(len).ok_or(Malformed::Short)?;
         let mki = packet.get(start..end).ok_or(Malformed::Short)?;
         (0..self.key_count())
-            .find(|at| self.key(*at).is_some_and(|key| key.context.mki.as_ref() == mki))
+            .find(|at| self.key(*at).is_some_and(|key| key.context.mki() == mki))
             .ok_or(UnprotectError::UnknownMki)
     }
 
     fn view(&self, context: &Context, packet: &[u8], layout: &RtpLayout) -> Result<View, UnprotectError> {
         let tail = RtpTail::of(&context.policy, layout.seq);
-        let behind = tail.len() + context.mki.as_ref().len();
+        let behind = tail.len() + context.mki().len();
         let len = packet.len().checked_sub(behind).ok_or(Malformed::Short)?;
         if len < layout.header_len {
             return Err(Malformed::Short.into());
@@ -156,7 +221,7 @@ impl Stream {
         let limit = self.allowance(key).srtp_packets;
         let view = self.view(&key.context, packet, &layout)?;
         let index = PacketIndex::from_u64(view.index);
-        if now >= key.until || !key.context.validity().holds(index) {
+        if now >= key.until() || !key.context.validity().holds(index) {
             return Err(UnprotectError::KeyExpired);
         }
         // Replay protection is possible only where integrity is protected (RFC 3711 section 3.3.2).
@@ -164,7 +229,7 @@ impl Stream {
         if authenticated {
             key.rtp_window.check(view.index).map_err(stale)?;
         }
-        if key.rtp_used >= limit || key.epoch.is_some_and(|first| first != epoch(view.index)) {
+        if key.rtp_used >= limit || key.wraps(view.index) {
             return Err(UnprotectError::KeyExhausted);
         }
         let ssrc = self.ssrc;
@@ -174,9 +239,10 @@ impl Stream {
 
         if authenticated {
             key.rtp_window.commit(view.index);
+        } else {
+            key.rtp_window.note(view.index);
         }
         key.rtp_used += 1;
-        key.epoch = Some(epoch(view.index));
         key.confirm(view.index);
         let rekey_due = is_due(key.rtp_used, limit);
         if view.tail.roc && !self.ignore_received_roc {
@@ -184,7 +250,6 @@ impl Stream {
         } else {
             self.tracker.commit(view.index);
         }
-        self.stats.rtp += 1;
         Ok(Opened { len: view.len, ssrc, index, rekey_due })
     }
 
@@ -202,7 +267,7 @@ impl Stream {
         let policy = &context.policy;
         let aead = is_aead(policy);
         let tag_len = rtcp_tag_len(policy);
-        let behind = INDEX_LEN + tag_len + context.mki.as_ref().len();
+        let behind = INDEX_LEN + tag_len + context.mki().len();
         let len =
             packet.len().checked_sub(behind).filter(|len| *len >= RTCP_CLEAR).ok_or(Malformed::Short)?;
         let (word_at, tag_at) = if aead { (len + tag_len, len) } else { (len, packet.len() - tag_len) };
@@ -212,13 +277,13 @@ impl Stream {
             .ok_or(Malformed::Short)?;
         let number = u32::from_be_bytes(word);
         let (encrypted, index) = (number & ENCRYPTED != 0, number & !ENCRYPTED);
-        if now >= key.until {
+        if now >= key.until() {
             return Err(UnprotectError::KeyExpired);
         }
         if policy.srtcp_auth {
-            key.rtcp_window.check(u64::from(index)).map_err(stale)?;
+            key.rtcp_window.check(index).map_err(stale)?;
         }
-        if key.rtcp_used >= limit {
+        if u64::from(key.rtcp_used) >= limit {
             return Err(UnprotectError::KeyExhausted);
         }
         let rederived = context.rtcp_period(crypto, index).map_err(|_| UnprotectError::Unauthenticated)?;
@@ -246,11 +311,10 @@ impl Stream {
         let authenticated = policy.srtcp_auth;
         let key = self.key_mut(at).ok_or(UnprotectError::KeyExpired)?;
         if authenticated {
-            key.rtcp_window.commit(u64::from(index));
+            key.rtcp_window.commit(index);
         }
         key.rtcp_used += 1;
-        let rekey_due = is_due(key.rtcp_used, limit);
-        self.stats.rtcp = self.stats.rtcp.wrapping_add(1);
+        let rekey_due = is_due(key.rtcp_used.into(), limit);
         Ok(Opened { len, ssrc, index, rekey_due })
     }
 }

@@ -5,9 +5,7 @@ mod common;
 
 use common::{db, here, hex, install, master_of};
 use mikey_crypto::srtp::SrtpPolicy;
-use mikey_srtp::{
-    Direction, ExtensionIds, Install, Mki, Ssrc, Ssrcs, Time, UnprotectError,
-};
+use mikey_srtp::{Direction, ExtensionIds, Install, Mki, Ssrc, Ssrcs, Time, UnprotectError};
 
 const LIBSRTP: &str = include_str!("../../../vectors/external/srtp_libsrtp_reference.json");
 

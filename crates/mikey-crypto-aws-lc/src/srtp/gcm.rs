@@ -28,7 +28,10 @@ impl SrtpTransform for Gcm {
     fn seal(&self, job: Sealing<'_>) -> Result<Tag, AuthFailed> {
         let (clear, data) = job.packet.split_at_mut_checked(job.clear).ok_or(AuthFailed)?;
         let mut joined = [0; JOINED];
-        let aad = associated(clear, job.trailer, &mut joined)?;
+        let aad = match job.trailer {
+            None => clear,
+            Some(trailer) => associated(clear, trailer, &mut joined)?,
+        };
         let tag = self.0.seal_in_place_separate_tag(nonce(&job.iv), Aad::from(aad), data);
         let tag = tag.map_err(|_| AuthFailed)?;
         let mut out = [0; 20];
@@ -39,7 +42,10 @@ impl SrtpTransform for Gcm {
     fn open(&self, job: Opening<'_>) -> Result<(), AuthFailed> {
         let (clear, data) = job.packet.split_at_mut_checked(job.clear).ok_or(AuthFailed)?;
         let mut joined = [0; JOINED];
-        let aad = associated(clear, job.trailer, &mut joined)?;
+        let aad = match job.trailer {
+            None => clear,
+            Some(trailer) => associated(clear, trailer, &mut joined)?,
+        };
         // AWS-LC would take a shorter tag from a shorter slice.
         if job.tag.len() != 16 {
             return Err(AuthFailed);
@@ -66,14 +72,13 @@ fn nonce(iv: &[u8; 16]) -> Nonce {
     Nonce::assume_unique_for_key(nonce)
 }
 
-/// The clear part alone, or with the trailer behind it.
-#[inline]
+/// The clear part with the trailer behind it: SRTCP.
+#[cold]
 fn associated<'a>(
-    clear: &'a [u8],
-    trailer: Option<[u8; 4]>,
+    clear: &[u8],
+    trailer: [u8; 4],
     joined: &'a mut [u8; JOINED],
 ) -> Result<&'a [u8], AuthFailed> {
-    let Some(trailer) = trailer else { return Ok(clear) };
     let len = clear.len();
     joined.get_mut(..len).ok_or(AuthFailed)?.copy_from_slice(clear);
     joined.get_mut(len..len + 4).ok_or(AuthFailed)?.copy_from_slice(&trailer);

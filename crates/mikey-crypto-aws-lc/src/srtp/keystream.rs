@@ -11,7 +11,7 @@ use zeroize::Zeroize;
 use super::FromKeys;
 
 /// The cipher half of a composed transform.
-pub(super) trait Keystream: FromKeys + Send + Sync + 'static {
+pub(super) trait Keystream: Send + Sync + 'static {
     /// XORs the keystream of `iv` onto `data`.
     fn apply(&self, iv: &[u8; 16], data: &mut [u8]);
 }

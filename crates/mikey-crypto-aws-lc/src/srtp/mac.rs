@@ -83,8 +83,9 @@ impl Drop for HmacSha1 {
 #[inline]
 fn finish(state: &mut [u32; 5], message: &[u8], trailer: Option<[u8; 4]>, before: usize) {
     let (blocks, rest) = message.as_chunks::<BLOCK>();
-    compress(state, blocks);
+    // The end is written before it is needed: its small stores have settled when it is loaded in one piece.
     let (last, count) = last_blocks(rest, trailer, before + message.len());
+    compress(state, blocks);
     compress(state, last.get(..count).unwrap_or(&last));
 }
 

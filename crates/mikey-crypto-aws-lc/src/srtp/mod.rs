@@ -7,16 +7,19 @@ mod gcm;
 mod keystream;
 mod mac;
 mod packet;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
 use mikey_crypto::AuthFailed;
 use mikey_crypto::srtp::{
-    Opening, Sealing, SrtpCipher, SrtpCrypto, SrtpTransform, Tag, TransformKeys, UnsupportedTransform,
+    BatchOpening, BatchSealing, Opening, Sealing, SrtpCipher, SrtpCrypto, SrtpTransform, Tag, TransformKeys,
+    UnsupportedTransform,
 };
 
 use gcm::Gcm;
 use keystream::{Ctr, F8, Keystream, NoCipher};
-use mac::{HmacSha1, NoMac};
+use mac::{HmacSha1, Mac, NoMac};
 use packet::Composed;
 
 /// The provider's SRTP transforms.
@@ -24,6 +27,10 @@ pub(crate) struct Srtp;
 
 impl SrtpCrypto for Srtp {
     fn aes_cm_prf(&self, key: &[u8], iv: &[u8; 16], out: &mut [u8]) -> Result<(), UnsupportedTransform> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(extensions) = mikey_crypto_x86::Extensions::detect() {
+            return x86::prf(extensions, key, iv, out);
+        }
         match key.len() {
             16 => Ctr::<Aes128Enc>::with_key(key, 0)?.apply(iv, out),
             24 => Ctr::<Aes192Enc>::with_key(key, 0)?.apply(iv, out),
@@ -43,6 +50,16 @@ impl SrtpCrypto for Srtp {
 
     fn open_once(&self, keys: &TransformKeys<'_>, job: Opening<'_>) -> Result<(), AuthFailed> {
         dispatch(keys, OpenOnce(job)).map_err(|UnsupportedTransform| AuthFailed)?
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn seal_batch(&self, batch: &mut [BatchSealing<'_>]) {
+        x86::seal_batch(batch);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn open_batch(&self, batch: &mut [BatchOpening<'_>]) {
+        x86::open_batch(batch);
     }
 }
 
@@ -80,25 +97,48 @@ impl Visitor for OpenOnce<'_> {
 }
 
 fn dispatch<V: Visitor>(keys: &TransformKeys<'_>, visitor: V) -> Result<V::Output, UnsupportedTransform> {
+    #[cfg(target_arch = "x86_64")]
+    if keys.prefix_len == 0 && mikey_crypto_x86::Extensions::detect().is_some() {
+        return dispatch_x86(keys, visitor);
+    }
+    dispatch_portable(keys, visitor)
+}
+
+/// The kernels of `mikey-crypto-x86` where they do better.
+#[cfg(target_arch = "x86_64")]
+fn dispatch_x86<V: Visitor>(keys: &TransformKeys<'_>, visitor: V) -> Result<V::Output, UnsupportedTransform> {
+    match (keys.cipher, keys.encryption.len()) {
+        (SrtpCipher::AesCm, 16) => with_mac::<x86::Ctr<11>, x86::Hmac, V>(keys, visitor),
+        (SrtpCipher::AesCm, 24) => with_mac::<x86::Ctr<13>, x86::Hmac, V>(keys, visitor),
+        (SrtpCipher::AesCm, 32) => with_mac::<x86::Ctr<15>, x86::Hmac, V>(keys, visitor),
+        (SrtpCipher::Null, _) => with_mac::<NoCipher, x86::Hmac, V>(keys, visitor),
+        _ => dispatch_portable(keys, visitor),
+    }
+}
+
+fn dispatch_portable<V: Visitor>(
+    keys: &TransformKeys<'_>,
+    visitor: V,
+) -> Result<V::Output, UnsupportedTransform> {
     match (keys.cipher, keys.encryption.len()) {
         (SrtpCipher::AesGcm, _) => Ok(visitor.visit(Gcm::new(keys)?)),
-        (SrtpCipher::Null, _) => with_mac::<NoCipher, V>(keys, visitor),
-        (SrtpCipher::AesCm, 16) => with_mac::<Ctr<Aes128Enc>, V>(keys, visitor),
-        (SrtpCipher::AesCm, 24) => with_mac::<Ctr<Aes192Enc>, V>(keys, visitor),
-        (SrtpCipher::AesCm, 32) => with_mac::<Ctr<Aes256Enc>, V>(keys, visitor),
-        (SrtpCipher::AesF8, 16) => with_mac::<F8<Aes128Enc>, V>(keys, visitor),
-        (SrtpCipher::AesF8, 24) => with_mac::<F8<Aes192Enc>, V>(keys, visitor),
-        (SrtpCipher::AesF8, 32) => with_mac::<F8<Aes256Enc>, V>(keys, visitor),
+        (SrtpCipher::Null, _) => with_mac::<NoCipher, HmacSha1, V>(keys, visitor),
+        (SrtpCipher::AesCm, 16) => with_mac::<Ctr<Aes128Enc>, HmacSha1, V>(keys, visitor),
+        (SrtpCipher::AesCm, 24) => with_mac::<Ctr<Aes192Enc>, HmacSha1, V>(keys, visitor),
+        (SrtpCipher::AesCm, 32) => with_mac::<Ctr<Aes256Enc>, HmacSha1, V>(keys, visitor),
+        (SrtpCipher::AesF8, 16) => with_mac::<F8<Aes128Enc>, HmacSha1, V>(keys, visitor),
+        (SrtpCipher::AesF8, 24) => with_mac::<F8<Aes192Enc>, HmacSha1, V>(keys, visitor),
+        (SrtpCipher::AesF8, 32) => with_mac::<F8<Aes256Enc>, HmacSha1, V>(keys, visitor),
         _ => Err(UnsupportedTransform),
     }
 }
 
-fn with_mac<C: Keystream, V: Visitor>(
+fn with_mac<C: Keystream + FromKeys, M: Mac + FromKeys, V: Visitor>(
     keys: &TransformKeys<'_>,
     visitor: V,
 ) -> Result<V::Output, UnsupportedTransform> {
     Ok(match keys.authentication {
-        Some(_) => visitor.visit(Composed::<C, HmacSha1>::new(keys)?),
+        Some(_) => visitor.visit(Composed::<C, M>::new(keys)?),
         None => visitor.visit(Composed::<C, NoMac>::new(keys)?),
     })
 }

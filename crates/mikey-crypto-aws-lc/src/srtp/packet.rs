@@ -16,13 +16,13 @@ pub(super) struct Composed<C, M> {
     pub(super) mac: M,
 }
 
-impl<C: Keystream, M: Mac + FromKeys> Composed<C, M> {
+impl<C: Keystream + FromKeys, M: Mac + FromKeys> Composed<C, M> {
     pub(super) fn new(keys: &TransformKeys<'_>) -> Result<Self, UnsupportedTransform> {
         Ok(Self { cipher: C::from_keys(keys)?, mac: M::from_keys(keys)? })
     }
 }
 
-impl<C: Keystream, M: Mac + FromKeys> SrtpTransform for Composed<C, M> {
+impl<C: Keystream + FromKeys, M: Mac + FromKeys> SrtpTransform for Composed<C, M> {
     #[inline]
     fn seal(&self, job: Sealing<'_>) -> Result<Tag, AuthFailed> {
         let Sealing { iv, packet, clear, trailer } = job;

@@ -103,6 +103,22 @@ pub struct BatchOpening<'a> {
     pub outcome: Result<(), AuthFailed>,
 }
 
+impl BatchSealing<'_> {
+    /// Seals this packet by itself.
+    pub fn seal(&mut self) {
+        let Sealing { iv, clear, trailer, .. } = self.job;
+        self.tag = self.transform.seal(Sealing { iv, packet: self.job.packet, clear, trailer });
+    }
+}
+
+impl BatchOpening<'_> {
+    /// Opens this packet by itself.
+    pub fn open(&mut self) {
+        let Opening { iv, clear, trailer, tag, .. } = self.job;
+        self.outcome = self.transform.open(Opening { iv, packet: self.job.packet, clear, trailer, tag });
+    }
+}
+
 /// The SRTP transforms of a provider.
 pub trait SrtpCrypto: Send + Sync {
     /// AES in counter mode from `iv` onto `out`, which holds zeros: the PRF of key derivation (RFC 3711 section 4.3.3,
@@ -137,18 +153,12 @@ pub trait SrtpCrypto: Send + Sync {
 
     /// Seals packets of one or many streams; a provider may interleave them.
     fn seal_batch(&self, batch: &mut [BatchSealing<'_>]) {
-        for item in batch {
-            let Sealing { iv, clear, trailer, .. } = item.job;
-            item.tag = item.transform.seal(Sealing { iv, packet: item.job.packet, clear, trailer });
-        }
+        batch.iter_mut().for_each(BatchSealing::seal);
     }
 
     /// Opens packets of one or many streams; a provider may interleave them.
     fn open_batch(&self, batch: &mut [BatchOpening<'_>]) {
-        for item in batch {
-            let Opening { iv, clear, trailer, tag, .. } = item.job;
-            item.outcome = item.transform.open(Opening { iv, packet: item.job.packet, clear, trailer, tag });
-        }
+        batch.iter_mut().for_each(BatchOpening::open);
     }
 }
 

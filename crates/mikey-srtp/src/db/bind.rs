@@ -27,6 +27,11 @@ impl ContextDb {
         candidates
     }
 
+    /// Whether a wildcard sender may have another SSRC.
+    pub(super) fn has_room(&self, id: SenderId) -> bool {
+        self.sender(id).is_some_and(|sender| sender.stream_count < MAX_SSRCS_PER_WILDCARD)
+    }
+
     /// Tries `open` on a new stream of each wildcard sender, and keeps the stream on which it succeeds.
     pub(super) fn bind<T>(
         &mut self,
@@ -43,9 +48,7 @@ impl ContextDb {
             let Some(mut stream) = self.stream_of(id, ssrc, IndexTracker::with_roc(0)) else { continue };
             match open(self, &mut stream, packet) {
                 Ok(opened) => {
-                    let bound = self.sender(id).map_or(0, |sender| sender.streams.len());
-                    let full = u32::try_from(bound).map_or(true, |bound| bound >= MAX_SSRCS_PER_WILDCARD);
-                    if full || self.add_stream(id, stream).is_none() {
+                    if !self.has_room(id) || self.add_stream(id, stream).is_none() {
                         return Err(UnprotectError::TooManySsrcs);
                     }
                     return Ok((opened, id));

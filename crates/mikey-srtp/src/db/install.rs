@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 
 use mikey_crypto::srtp::SrtpPolicy;
 
-use super::{ContextDb, DbStream, KeyOwner};
+use super::{ContextDb, DbStream, KeyOwner, NO_STREAM};
 use crate::error::InstallError;
 use crate::extension::ExtensionIds;
 use crate::index::{IndexTracker, Ssrc};
-use crate::key::{Context, MasterKey};
-use crate::limits::{MAX_KEYS, MAX_SSRCS_PER_WILDCARD, MAX_WINDOW, MIN_WINDOW};
-use crate::sender::{Direction, Install, Owner, Sender, SenderId, SenderKey, Ssrcs};
+use crate::key::{Context, MasterKey, Validity};
+use crate::limits::{MAX_KEYS, MAX_WINDOW, MIN_WINDOW};
+use crate::sender::{Direction, Install, Owner, Sender, SenderId, SenderKey, Ssrcs, StartIndex};
 use crate::stream::Stream;
 use crate::time::Time;
 
@@ -22,9 +22,8 @@ impl ContextDb {
     /// [`InstallError`]; nothing has been installed then.
     pub fn install(&mut self, install: Install) -> Result<SenderId, InstallError> {
         let Install { direction, destination, owner, ssrcs, policy, key, extensions, window } = install;
-        if !(MIN_WINDOW..=MAX_WINDOW).contains(&window) {
-            return Err(InstallError::Window);
-        }
+        let window = u16::try_from(window).ok().filter(|_| (MIN_WINDOW..=MAX_WINDOW).contains(&window));
+        let window = window.ok_or(InstallError::Window)?;
         let listed = match ssrcs {
             Ssrcs::These(list) => Some(list),
             Ssrcs::Any => None,
@@ -35,8 +34,7 @@ impl ContextDb {
                 return Err(InstallError::SsrcInUse);
             }
         }
-        let count = listed.as_ref().map_or(0, Vec::len);
-        if self.streams.len() + count > self.max_streams {
+        if self.streams.len() + listed.as_ref().map_or(0, Vec::len) > self.max_streams {
             return Err(InstallError::Full);
         }
         let key = self.make_key(&policy, extensions, owner, direction, key)?;
@@ -44,17 +42,18 @@ impl ContextDb {
         let fingerprint = key.fingerprint;
         let serial = self.next_serial;
         let any = listed.is_none();
+        let (last_stream, stream_count, others) = (NO_STREAM, 0, None);
         let sender = Sender {
-            serial,
+            destination,
             direction,
             any,
-            extensions,
-            policy,
             window,
-            destination,
+            serial,
+            last_stream,
+            stream_count,
             owner,
-            keys: Vec::from([key]),
-            streams: Vec::with_capacity(count),
+            key,
+            others,
         };
         let Some(slot) = self.senders.insert(sender) else {
             self.release(fingerprint);
@@ -66,7 +65,7 @@ impl ContextDb {
             self.wildcards.entry((destination, direction == Direction::Inbound)).or_default().push(slot);
         }
         for (ssrc, start) in listed.into_iter().flatten() {
-            let stream = Stream::new(ssrc, start.tracker(), Arc::clone(&context), window, 1);
+            let stream = Stream::new(ssrc, start.tracker(), Arc::clone(&context), window, false);
             if self.add_stream(id, stream).is_none() {
                 self.remove(id);
                 return Err(InstallError::Full);
@@ -84,10 +83,10 @@ impl ContextDb {
     /// [`InstallError`]; nothing has changed then.
     pub fn rekey(&mut self, sender: SenderId, key: MasterKey, retire: Time) -> Result<(), InstallError> {
         let found = self.sender(sender).ok_or(InstallError::UnknownSender)?;
-        let (owner, direction, policy, extensions) =
-            (found.owner, found.direction, found.policy, found.extensions);
-        for other in &found.keys {
-            let (old, new) = (other.context.mki.as_ref(), key.mki.as_ref());
+        let (owner, direction) = (found.owner, found.direction);
+        let (policy, extensions) = (found.key.context.policy, found.key.context.extensions());
+        for other in found.keys() {
+            let (old, new) = (other.context.mki(), key.mki.as_ref());
             if old.len() != new.len() {
                 return Err(InstallError::MkiLen);
             }
@@ -95,61 +94,44 @@ impl ContextDb {
                 return Err(InstallError::MkiInUse);
             }
         }
-        let ranged = key.validity != crate::key::Validity::Always;
-        if ranged && found.keys.len() >= MAX_KEYS {
+        let ranged = key.validity != Validity::Always;
+        if ranged && found.others().len() + 1 >= MAX_KEYS {
             return Err(InstallError::Full);
         }
         let key = self.make_key(&policy, extensions, owner, direction, key)?;
         let context = Arc::clone(&key.context);
         let mut released = Vec::new();
-        let slots = match self.senders.get_mut(sender.slot) {
-            Some(found) => {
-                if ranged {
-                    found.keys.push(key);
-                } else {
-                    let retire = if direction == Direction::Outbound { Time::ZERO } else { retire };
-                    for other in &mut found.keys {
-                        other.until = other.until.min(retire);
-                    }
-                    found.keys.insert(0, key);
-                    if direction == Direction::Outbound {
-                        released.extend(found.keys.drain(1..).map(|key| key.fingerprint));
-                    }
-                    released.extend(
-                        found.keys.drain(MAX_KEYS.min(found.keys.len())..).map(|key| key.fingerprint),
-                    );
+        if let Some(found) = self.senders.get_mut(sender.slot) {
+            let others = found.others.get_or_insert_default();
+            if ranged {
+                others.push(key);
+            } else {
+                others.insert(0, core::mem::replace(&mut found.key, key));
+                for other in others.iter_mut() {
+                    other.until = other.until.min(retire);
                 }
-                found.streams.clone()
+                let left = if direction == Direction::Outbound { 0 } else { MAX_KEYS - 1 };
+                released.extend(others.drain(left.min(others.len())..).map(|key| key.fingerprint));
             }
-            None => return Err(InstallError::UnknownSender),
-        };
+        }
+        let slots: Vec<u32> = self.slots(sender).collect();
         for slot in slots {
             let Some(entry) = self.streams.get_mut(slot) else { continue };
             if ranged {
                 entry.stream.add(Arc::clone(&context))?;
             } else {
-                entry.stream.rekey(Arc::clone(&context), retire);
-                if direction == Direction::Outbound {
-                    entry.stream.others.clear();
-                }
+                entry.stream.rekey(Arc::clone(&context), direction, retire);
             }
         }
-        for fingerprint in released {
-            self.release(fingerprint);
-        }
+        self.release_all(released);
         Ok(())
     }
 
-    /// Adds an SSRC to a sender that lists its own.
+    /// Adds an SSRC to a sender.
     ///
     /// # Errors
     /// [`InstallError::SsrcInUse`], [`InstallError::UnknownSender`] or [`InstallError::Full`].
-    pub fn add_ssrc(
-        &mut self,
-        sender: SenderId,
-        ssrc: Ssrc,
-        start: crate::sender::StartIndex,
-    ) -> Result<(), InstallError> {
+    pub fn add_ssrc(&mut self, sender: SenderId, ssrc: Ssrc, start: StartIndex) -> Result<(), InstallError> {
         let found = self.sender(sender).ok_or(InstallError::UnknownSender)?;
         if self.find(found.direction, found.destination, ssrc).is_some() {
             return Err(InstallError::SsrcInUse);
@@ -162,47 +144,48 @@ impl ContextDb {
     ///
     /// Expired keys are refused whether they are forgotten or not: this is for memory and for wiping.
     pub fn drop_expired(&mut self, now: Time) {
-        let mut released = Vec::new();
-        let due: Vec<u32> = self
+        let due = self
             .senders
             .iter()
-            .filter(|(_, sender)| sender.keys.len() > 1 && sender.keys.iter().any(|key| now >= key.until))
-            .map(|(slot, _)| slot)
-            .collect();
-        for slot in due {
-            let Some(sender) = self.senders.get_mut(slot) else { continue };
-            let mut left = sender.keys.len();
-            sender.keys.retain(|key| {
-                let keep = now < key.until || left == 1;
-                if !keep {
-                    left -= 1;
-                    released.push(key.fingerprint);
+            .filter(|(_, sender)| sender.others.is_some() && sender.keys().any(|key| now >= key.until));
+        let due: Vec<SenderId> = due.map(|(slot, sender)| SenderId { slot, serial: sender.serial }).collect();
+        let mut released = Vec::new();
+        for id in due {
+            if let Some(sender) = self.senders.get_mut(id.slot) {
+                let others = sender.others.get_or_insert_default();
+                if now >= sender.key.until && !others.is_empty() {
+                    let next = others.remove(0);
+                    others.push(core::mem::replace(&mut sender.key, next));
                 }
-                keep
-            });
-            for slot in sender.streams.clone() {
+                others.retain(|key| {
+                    let keep = now < key.until;
+                    if !keep {
+                        released.push(key.fingerprint);
+                    }
+                    keep
+                });
+            }
+            let slots: Vec<u32> = self.slots(id).collect();
+            for slot in slots {
                 if let Some(entry) = self.streams.get_mut(slot) {
                     entry.stream.drop_expired(now);
                 }
             }
         }
-        for fingerprint in released {
-            self.release(fingerprint);
-        }
+        self.release_all(released);
     }
 
     /// Removes a sender, its streams and its keys. Returns whether it was there.
     pub fn remove(&mut self, sender: SenderId) -> bool {
+        let slots: Vec<u32> = self.slots(sender).collect();
         if self.sender(sender).is_none() {
             return false;
         }
         let Some(removed) = self.senders.remove(sender.slot) else { return false };
-        for slot in removed.streams {
+        for slot in slots {
             self.remove_stream(slot);
         }
-        for key in removed.keys {
-            self.release(key.fingerprint);
-        }
+        self.release_all(removed.keys().map(|key| key.fingerprint).collect());
         let place = (removed.destination, removed.direction == Direction::Inbound);
         if let Some(list) = self.wildcards.get_mut(&place) {
             list.retain(|slot| *slot != sender.slot);
@@ -227,15 +210,11 @@ impl ContextDb {
     /// A stream with all keys that its sender has now.
     pub(super) fn stream_of(&self, id: SenderId, ssrc: Ssrc, tracker: IndexTracker) -> Option<Stream> {
         let sender = self.sender(id)?;
-        let share = if sender.any { MAX_SSRCS_PER_WILDCARD } else { 1 };
-        let (first, others) = sender.keys.split_first()?;
-        let mut stream = Stream::new(ssrc, tracker, Arc::clone(&first.context), sender.window, share);
-        stream.key.until = first.until;
-        for key in others {
-            stream.add(Arc::clone(&key.context)).ok()?;
-            if let Some(added) = stream.others.last_mut() {
-                added.until = key.until;
-            }
+        let first = Arc::clone(&sender.key.context);
+        let mut stream = Stream::new(ssrc, tracker, first, sender.window, sender.any);
+        stream.key.retire(sender.key.until);
+        for key in sender.others() {
+            stream.add(Arc::clone(&key.context)).ok()?.retire(key.until);
         }
         Some(stream)
     }
@@ -248,13 +227,15 @@ impl ContextDb {
         let entry = DbStream {
             destination: sender.destination,
             direction: sender.direction,
+            previous: sender.last_stream,
             sender: id,
             owner: sender.owner,
             stream,
         };
         let hash = entry.hash(self.seed);
         let slot = self.streams.insert(entry)?;
-        sender.streams.push(slot);
+        sender.last_stream = slot;
+        sender.stream_count += 1;
         let (streams, seed) = (&self.streams, self.seed);
         self.table.insert_unique(hash, slot, |slot| streams.get(*slot).map_or(0, |entry| entry.hash(seed)));
         Some(slot)
@@ -284,6 +265,12 @@ impl ContextDb {
         }
         known.uses += 1;
         Ok(SenderKey { context, fingerprint, until })
+    }
+
+    fn release_all(&mut self, fingerprints: Vec<u64>) {
+        for fingerprint in fingerprints {
+            self.release(fingerprint);
+        }
     }
 
     fn release(&mut self, fingerprint: u64) {

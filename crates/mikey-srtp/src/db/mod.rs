@@ -67,6 +67,8 @@ pub struct ContextDb {
     max_streams: usize,
     table: HashTable<u32>,
     streams: Slab<DbStream>,
+    /// Where the latest packet's stream was found.
+    latest: u32,
     senders: Slab<Sender>,
     next_serial: u32,
     /// Senders that take any SSRC, in the order of their installation.
@@ -82,10 +84,15 @@ pub struct ContextDb {
 struct DbStream {
     destination: Destination,
     direction: Direction,
+    /// The stream that its sender got before this one.
+    previous: u32,
     sender: SenderId,
     owner: Owner,
     stream: Stream,
 }
+
+/// No stream has this slot.
+const NO_STREAM: u32 = u32::MAX;
 
 struct KeyOwner {
     owner: Owner,
@@ -103,6 +110,7 @@ impl ContextDb {
             max_streams: usize::try_from(config.max_streams).unwrap_or(usize::MAX),
             table: HashTable::new(),
             streams: Slab::new(),
+            latest: NO_STREAM,
             senders: Slab::new(),
             next_serial: 0,
             wildcards: BTreeMap::new(),
@@ -132,8 +140,7 @@ impl ContextDb {
 
     /// The streams of a sender, late-bound ones included; none if there is no such sender.
     pub fn streams(&self, sender: SenderId) -> impl Iterator<Item = StreamInfo> {
-        let slots = self.sender(sender).map_or(&[][..], |sender| &sender.streams);
-        slots.iter().filter_map(|slot| self.streams.get(*slot)).map(|entry| info(&entry.stream))
+        self.slots(sender).filter_map(|slot| self.streams.get(slot)).map(|entry| info(&entry.stream))
     }
 
     /// One stream of a sender.
@@ -153,7 +160,7 @@ impl ContextDb {
     ///
     /// Going back repeats keystream under the same key: this is for streams taken over from elsewhere.
     pub fn set_next_rtcp_index(&mut self, sender: SenderId, ssrc: Ssrc, index: u32) -> bool {
-        self.change(sender, ssrc, |stream| stream.rtcp_next = u64::from(index & 0x7fff_ffff))
+        self.change(sender, ssrc, |stream| stream.rtcp_next = index & 0x7fff_ffff)
     }
 
     /// RFC 4771 mode 3: whether ROCs that come in packets are ignored, because the application knows ours to be right.
@@ -162,9 +169,8 @@ impl ContextDb {
     }
 
     fn change(&mut self, sender: SenderId, ssrc: Ssrc, change: impl FnOnce(&mut Stream)) -> bool {
-        let Some(found) = self.sender(sender) else { return false };
-        let slots = found.streams.iter();
-        let slot = slots.copied().find(|slot| self.streams.get(*slot).is_some_and(|e| e.stream.ssrc == ssrc));
+        let slot =
+            self.slots(sender).find(|slot| self.streams.get(*slot).is_some_and(|e| e.stream.ssrc == ssrc));
         let Some(entry) = slot.and_then(|slot| self.streams.get_mut(slot)) else { return false };
         change(&mut entry.stream);
         true
@@ -174,16 +180,35 @@ impl ContextDb {
         self.senders.get(id.slot).filter(|sender| sender.serial == id.serial)
     }
 
+    /// The slots of a sender's streams, latest first.
+    fn slots(&self, sender: SenderId) -> impl Iterator<Item = u32> {
+        let first = self.sender(sender).map_or(NO_STREAM, |sender| sender.last_stream);
+        core::iter::successors(Some(first), |slot| self.streams.get(*slot).map(|entry| entry.previous))
+            .take_while(|slot| *slot != NO_STREAM)
+    }
+
     /// The slot of a stream.
-    #[inline]
     fn find(&self, direction: Direction, destination: Destination, ssrc: Ssrc) -> Option<u32> {
         let hash = destination.hash(ssrc, direction as u8, self.seed);
-        let is_it = |slot: &u32| {
-            self.streams.get(*slot).is_some_and(|entry| {
-                entry.stream.ssrc == ssrc && entry.destination == destination && entry.direction == direction
-            })
-        };
-        self.table.find(hash, is_it).copied()
+        self.table.find(hash, |slot| self.is_at(*slot, direction, destination, ssrc)).copied()
+    }
+
+    /// The slot of a stream that has a packet: the one of the last packet, as often as not.
+    #[inline]
+    fn find_hot(&mut self, direction: Direction, destination: Destination, ssrc: Ssrc) -> Option<u32> {
+        if self.is_at(self.latest, direction, destination, ssrc) {
+            return Some(self.latest);
+        }
+        let slot = self.find(direction, destination, ssrc)?;
+        self.latest = slot;
+        Some(slot)
+    }
+
+    #[inline]
+    fn is_at(&self, slot: u32, direction: Direction, destination: Destination, ssrc: Ssrc) -> bool {
+        self.streams.get(slot).is_some_and(|entry| {
+            entry.stream.ssrc == ssrc && entry.destination == destination && entry.direction == direction
+        })
     }
 }
 
@@ -193,8 +218,8 @@ fn info(stream: &Stream) -> StreamInfo {
         ssrc: stream.ssrc,
         index: stream.tracker.is_known().then_some(highest),
         roc: highest.roc(),
-        next_rtcp_index: u32::try_from(stream.rtcp_next & 0x7fff_ffff).unwrap_or(0),
-        stats: stream.stats,
+        next_rtcp_index: stream.rtcp_next,
+        stats: stream.stats(),
     }
 }
 

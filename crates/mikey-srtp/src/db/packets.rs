@@ -4,7 +4,6 @@ use super::ContextDb;
 use crate::destination::Destination;
 use crate::error::{ProtectError, UnprotectError};
 use crate::index::{IndexTracker, PacketIndex, Ssrc};
-use crate::limits::MAX_SSRCS_PER_WILDCARD;
 use crate::packet::{Malformed, RtpLayout, rtcp_ssrc};
 use crate::protect::{Protected, ProtectedRtcp};
 use crate::sender::{Direction, Owner, SenderId};
@@ -68,6 +67,7 @@ impl ContextDb {
         outcome
     }
 
+    #[inline]
     fn try_protect_rtp(
         &mut self,
         now: Time,
@@ -80,7 +80,7 @@ impl ContextDb {
         let entry = self.streams.get_mut(slot).ok_or(ProtectError::UnknownStream)?;
         let outcome = entry.stream.protect_rtp(self.crypto, now, buffer, len, layout);
         if outcome.is_err() {
-            entry.stream.stats.refused = entry.stream.stats.refused.wrapping_add(1);
+            entry.stream.refused = entry.stream.refused.wrapping_add(1);
         }
         outcome
     }
@@ -113,7 +113,7 @@ impl ContextDb {
         let entry = self.streams.get_mut(slot).ok_or(ProtectError::UnknownStream)?;
         let outcome = entry.stream.protect_rtcp(self.crypto, now, buffer, len);
         if outcome.is_err() {
-            entry.stream.stats.refused = entry.stream.stats.refused.wrapping_add(1);
+            entry.stream.refused = entry.stream.refused.wrapping_add(1);
         }
         outcome
     }
@@ -121,7 +121,7 @@ impl ContextDb {
     /// The outbound stream, bound to the wildcard sender of that destination if nobody named it.
     #[inline]
     fn outbound(&mut self, to: Destination, ssrc: Ssrc) -> Result<u32, ProtectError> {
-        match self.find(Direction::Outbound, to, ssrc) {
+        match self.find_hot(Direction::Outbound, to, ssrc) {
             Some(slot) => Ok(slot),
             None => self.bind_outbound(to, ssrc),
         }
@@ -131,8 +131,7 @@ impl ContextDb {
     fn bind_outbound(&mut self, to: Destination, ssrc: Ssrc) -> Result<u32, ProtectError> {
         let [id, ..] = self.candidates(Direction::Outbound, to).ids;
         let id = id.ok_or(ProtectError::UnknownStream)?;
-        let bound = self.sender(id).map_or(0, |sender| sender.streams.len());
-        if u32::try_from(bound).map_or(true, |bound| bound >= MAX_SSRCS_PER_WILDCARD) {
+        if !self.has_room(id) {
             return Err(ProtectError::UnknownStream);
         }
         let stream =
@@ -155,6 +154,7 @@ impl ContextDb {
         outcome
     }
 
+    #[inline]
     fn try_unprotect_rtp(
         &mut self,
         now: Time,
@@ -162,7 +162,7 @@ impl ContextDb {
         packet: &mut [u8],
     ) -> Result<Accepted, UnprotectError> {
         let layout = RtpLayout::parse(packet)?;
-        let Some(slot) = self.find(Direction::Inbound, at, layout.ssrc) else {
+        let Some(slot) = self.find_hot(Direction::Inbound, at, layout.ssrc) else {
             return self.bind_rtp(now, at, packet, layout);
         };
         let entry = self.streams.get_mut(slot).ok_or(UnprotectError::UnknownStream)?;
@@ -170,7 +170,7 @@ impl ContextDb {
         match entry.stream.unprotect_rtp(self.crypto, now, packet, layout, &mut self.spare) {
             Ok(opened) => Ok(accepted(opened, owner, sender, false)),
             Err(error) => {
-                entry.stream.stats.refused = entry.stream.stats.refused.wrapping_add(1);
+                entry.stream.refused = entry.stream.refused.wrapping_add(1);
                 Err(error)
             }
         }
@@ -213,7 +213,7 @@ impl ContextDb {
         packet: &mut [u8],
     ) -> Result<AcceptedRtcp, UnprotectError> {
         let ssrc = rtcp_ssrc(packet)?;
-        let Some(slot) = self.find(Direction::Inbound, at, ssrc) else {
+        let Some(slot) = self.find_hot(Direction::Inbound, at, ssrc) else {
             let (opened, sender) = self.bind(at, ssrc, packet, |db, stream, packet| {
                 stream.unprotect_rtcp(db.crypto, now, packet, &mut db.spare)
             })?;
@@ -225,7 +225,7 @@ impl ContextDb {
         match entry.stream.unprotect_rtcp(self.crypto, now, packet, &mut self.spare) {
             Ok(opened) => Ok(accepted_rtcp(opened, owner, sender, false)),
             Err(error) => {
-                entry.stream.stats.refused = entry.stream.stats.refused.wrapping_add(1);
+                entry.stream.refused = entry.stream.refused.wrapping_add(1);
                 Err(error)
             }
         }

@@ -1,5 +1,5 @@
 //! Shared by the tests: the default provider, hex, packets, a database with one sender.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use mikey_crypto::SecretBytes;
 use mikey_crypto::srtp::{SrtpCrypto, SrtpPolicy};

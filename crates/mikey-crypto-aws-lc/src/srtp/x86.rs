@@ -1,0 +1,192 @@
+//! The same cipher and MAC on the kernels of `mikey-crypto-x86`, which know several packets at once.
+
+use mikey_crypto::AuthFailed;
+use mikey_crypto::srtp::{
+    BatchOpening, BatchSealing, SrtpTransform, Tag, TransformKeys, UnsupportedTransform,
+};
+use mikey_crypto_x86::{AesKey, Extensions, Message, Midstates, hmac};
+
+use super::FromKeys;
+use super::keystream::{Keystream, NoCipher};
+use super::mac::{HmacSha1, Mac, last_blocks};
+use super::packet::Composed;
+
+/// AES in counter mode.
+pub(super) struct Ctr<const ROUND_KEYS: usize> {
+    key: AesKey<ROUND_KEYS>,
+    extensions: Extensions,
+}
+
+impl<const ROUND_KEYS: usize> FromKeys for Ctr<ROUND_KEYS> {
+    fn from_keys(keys: &TransformKeys<'_>) -> Result<Self, UnsupportedTransform> {
+        let extensions = Extensions::detect().filter(|_| keys.prefix_len == 0).ok_or(UnsupportedTransform)?;
+        let key = AesKey::new(extensions, keys.encryption).ok_or(UnsupportedTransform)?;
+        Ok(Self { key, extensions })
+    }
+}
+
+impl<const ROUND_KEYS: usize> Keystream for Ctr<ROUND_KEYS> {
+    #[inline]
+    fn apply(&self, iv: &[u8; 16], data: &mut [u8]) {
+        self.key.ctr(self.extensions, iv, data);
+    }
+}
+
+/// The PRF of key derivation.
+pub(super) fn prf(
+    extensions: Extensions,
+    key: &[u8],
+    iv: &[u8; 16],
+    out: &mut [u8],
+) -> Result<(), UnsupportedTransform> {
+    if let Some(key) = AesKey::<11>::new(extensions, key) {
+        key.ctr(extensions, iv, out);
+    } else if let Some(key) = AesKey::<13>::new(extensions, key) {
+        key.ctr(extensions, iv, out);
+    } else {
+        AesKey::<15>::new(extensions, key).ok_or(UnsupportedTransform)?.ctr(extensions, iv, out);
+    }
+    Ok(())
+}
+
+/// HMAC-SHA-1.
+pub(super) struct Hmac {
+    key: HmacSha1,
+    extensions: Extensions,
+}
+
+impl FromKeys for Hmac {
+    fn from_keys(keys: &TransformKeys<'_>) -> Result<Self, UnsupportedTransform> {
+        let extensions = Extensions::detect().ok_or(UnsupportedTransform)?;
+        Ok(Self { key: HmacSha1::from_keys(keys)?, extensions })
+    }
+}
+
+impl Hmac {
+    fn midstates(&self) -> Midstates<'_> {
+        Midstates { inner: &self.key.inner, outer: &self.key.outer }
+    }
+}
+
+impl Mac for Hmac {
+    const NONE: bool = false;
+
+    #[inline]
+    fn tag(&self, packet: &[u8], trailer: Option<[u8; 4]>) -> Tag {
+        let [tag] = tags(self.extensions, [Input { key: self, packet, trailer }]);
+        tag
+    }
+}
+
+/// What one lane hashes.
+#[derive(Clone, Copy)]
+struct Input<'a> {
+    key: &'a Hmac,
+    packet: &'a [u8],
+    trailer: Option<[u8; 4]>,
+}
+
+/// The MACs of `N` packets, side by side.
+#[inline]
+fn tags<const N: usize>(extensions: Extensions, inputs: [Input<'_>; N]) -> [Tag; N] {
+    let ends = inputs.map(|input| {
+        let (_, rest) = input.packet.as_chunks::<64>();
+        last_blocks(rest, input.trailer, 64 + input.packet.len())
+    });
+    let mut ends = ends.iter();
+    let messages = inputs.map(|input| {
+        let (body, _) = input.packet.as_chunks::<64>();
+        let last = ends.next().and_then(|(blocks, count)| blocks.get(..*count)).unwrap_or(&[]);
+        Message { key: input.key.midstates(), body, last }
+    });
+    hmac(extensions, messages)
+}
+
+/// The cipher and the MAC of a transform, if it is one of those in this file.
+type Parts<'a> = (&'a dyn Keystream, &'a Hmac);
+
+fn parts<'a>(transform: &'a dyn SrtpTransform) -> Option<Parts<'a>> {
+    fn as_type<'a, C: Keystream>(transform: &'a dyn SrtpTransform) -> Option<Parts<'a>> {
+        let composed = transform.as_any().downcast_ref::<Composed<C, Hmac>>()?;
+        Some((&composed.cipher, &composed.mac))
+    }
+    as_type::<Ctr<11>>(transform)
+        .or_else(|| as_type::<Ctr<15>>(transform))
+        .or_else(|| as_type::<Ctr<13>>(transform))
+        .or_else(|| as_type::<NoCipher>(transform))
+}
+
+/// Seals a batch. The packets' ciphers come first, then their MACs, four at a time.
+pub(super) fn seal_batch(batch: &mut [BatchSealing<'_>]) {
+    for group in batch.chunks_mut(LANES) {
+        let mut lanes = [None; LANES];
+        for (lane, item) in lanes.iter_mut().zip(group.iter_mut()) {
+            *lane = parts(item.transform);
+            match (&lane, item.job.packet.get_mut(item.job.clear..)) {
+                (Some((cipher, _)), Some(data)) => cipher.apply(&item.job.iv, data),
+                (Some(_), None) => *lane = None,
+                (None, _) => item.seal(),
+            }
+        }
+        let inputs = core::array::from_fn(|at| {
+            let ((_, key), item) = (lanes.get(at).copied().flatten()?, group.get(at)?);
+            Some(Input { key, packet: item.job.packet, trailer: item.job.trailer })
+        });
+        let macs = together(inputs);
+        for (mac, item) in macs.into_iter().zip(group) {
+            if let Some(mac) = mac {
+                item.tag = Ok(mac);
+            }
+        }
+    }
+}
+
+/// Opens a batch: the packets' MACs, four at a time, then the ciphers of those whose MAC is right.
+pub(super) fn open_batch(batch: &mut [BatchOpening<'_>]) {
+    for group in batch.chunks_mut(LANES) {
+        let mut lanes = [None; LANES];
+        for (lane, item) in lanes.iter_mut().zip(group.iter_mut()) {
+            *lane = parts(item.transform).filter(|_| !item.job.tag.is_empty());
+            if lane.is_none() {
+                item.open();
+            }
+        }
+        let inputs = core::array::from_fn(|at| {
+            let ((_, key), item) = (lanes.get(at).copied().flatten()?, group.get(at)?);
+            Some(Input { key, packet: item.job.packet, trailer: item.job.trailer })
+        });
+        let macs = together(inputs);
+        for ((lane, mac), item) in lanes.into_iter().zip(macs).zip(group) {
+            let (Some((cipher, _)), Some(mac)) = (lane, mac) else { continue };
+            let job = &mut item.job;
+            let right = mac.get(..job.tag.len()).is_some_and(|mac| mikey_crypto::ct_eq(mac, job.tag));
+            item.outcome = match job.packet.get_mut(job.clear..) {
+                Some(data) if right => {
+                    cipher.apply(&job.iv, data);
+                    Ok(())
+                }
+                _ => Err(AuthFailed),
+            };
+        }
+    }
+}
+
+/// The MACs of up to four packets: side by side if there are four, or two.
+fn together(inputs: [Option<Input<'_>>; LANES]) -> [Option<Tag>; LANES] {
+    let Some(first) = inputs.iter().flatten().next() else { return [None; LANES] };
+    let extensions = first.key.extensions;
+    match inputs {
+        [Some(a), Some(b), Some(c), Some(d)] => tags(extensions, [a, b, c, d]).map(Some),
+        [a, b, c, d] => {
+            let pair = |left: Option<Input<'_>>, right: Option<Input<'_>>| match (left, right) {
+                (Some(left), Some(right)) => tags(extensions, [left, right]).map(Some),
+                (left, right) => [left, right].map(|input| input.map(|i| i.key.tag(i.packet, i.trailer))),
+            };
+            let ([a, b], [c, d]) = (pair(a, b), pair(c, d));
+            [a, b, c, d]
+        }
+    }
+}
+
+/// Chains that interleave: with more, the registers no longer hold their states (docs/performance.md).
+const LANES: usize = 4;
