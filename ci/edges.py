@@ -26,7 +26,7 @@ TABLE = {
     "mikey-srtp": ({"mikey-crypto"}, {"zeroize", "subtle", "hashbrown"}, PROVIDERS),
     "mikey-proto": (
         {"mikey-wire", "mikey-crypto"},
-        {"rustls-webpki", "x509-parser", "subtle", "zeroize", "thiserror", "rustls-pki-types"},
+        {"pgp-words", "rustls-webpki", "x509-parser", "subtle", "zeroize", "thiserror", "rustls-pki-types"},
         PROVIDERS | {"mikey-sim"},
     ),
     "mikey-group": (

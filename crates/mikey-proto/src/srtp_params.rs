@@ -202,10 +202,7 @@ mod tests {
         assert_eq!(policy(&with(KDR, &[0, 0, 0, 3])), None, "not a power of two");
         assert_eq!(policy(&with(99, &[1])), None, "an unknown parameter");
         let twice = SpParam { ty: ENCR_KEY_LEN, value: &[16] };
-        assert_eq!(
-            policy(&Sp { policy_no: 0, prot: ProtType::SRTP, params: vec![twice.clone(), twice] }),
-            None
-        );
+        assert_eq!(policy(&Sp { policy_no: 0, prot: ProtType::SRTP, params: vec![twice, twice] }), None);
         assert_eq!(policy(&Sp { policy_no: 0, prot: ProtType(1), params: vec![] }), None);
     }
 }

@@ -102,7 +102,7 @@ const RSA: Oid<'static> = x509_parser::der_parser::oid!(1.2.840.113549.1.1.1);
 
 fn parse(certificate: &[u8]) -> Result<X509Certificate<'_>, CertificateFault> {
     match X509Certificate::from_der(certificate) {
-        Ok((rest, certificate)) if rest.is_empty() => Ok(certificate),
+        Ok(([], certificate)) => Ok(certificate),
         _ => Err(CertificateFault::Malformed),
     }
 }

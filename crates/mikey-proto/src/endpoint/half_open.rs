@@ -49,7 +49,7 @@ impl HalfOpenTable {
     }
 
     /// How many open ones came from this address (an IPv6 /64).
-    pub(crate) fn from_address(&self, from: SocketAddr) -> usize {
+    pub(crate) fn count_of(&self, from: SocketAddr) -> usize {
         self.per_address.get(&network(from)).copied().unwrap_or_default()
     }
 

@@ -72,14 +72,14 @@ impl Endpoint {
             return Err(DropReason::Repeat);
         }
         if self.half_open.len() >= config.cookie_threshold
-            || self.half_open.from_address(from) >= config.max_half_open_per_address
+            || self.half_open.count_of(from) >= config.max_half_open_per_address
         {
             let shown = request.cookie.unwrap_or_default();
             let good = self.cookies.check(&config.provider, self.now, from, &first, shown).unwrap_or(false);
             if !good {
                 return self.ask_for_cookie(from, &request, &first, raw.len());
             }
-            if self.half_open.from_address(from) >= config.max_half_open_per_address {
+            if self.half_open.count_of(from) >= config.max_half_open_per_address {
                 return Err(DropReason::Full);
             }
         }
@@ -99,7 +99,7 @@ impl Endpoint {
                 Ok(())
             }
             Reception::Refused(number, lists) => {
-                let lists = lists.as_ref();
+                let lists = lists.as_deref();
                 if let Ok(error) =
                     unprotected_error(request.csb_id, request.spi_i, number, None, lists, raw.len())
                 {

@@ -4,7 +4,7 @@
 //! [`SessionKeys`] exist once both AUTHs have verified: they protect later messages and lead to TGKs. PRK, and with it
 //! everything that could lead back, is wiped at that step.
 
-use mikey_crypto::{Digest, KxSecret, Prf, SecretBytes, Suite};
+use mikey_crypto::{Digest, KxSecret, Prf, PrfKey, SecretBytes, Suite};
 
 use super::Role;
 use super::protect::{DirectionKeys, Protection};
@@ -41,7 +41,7 @@ pub(crate) struct InitKeys {
     prf: Prf,
     csb_id: u32,
     rands: [u8; 64],
-    prk: SecretBytes,
+    prk: PrfKey,
     th2: Digest,
     protection: Protection,
 }
@@ -55,7 +55,8 @@ impl InitKeys {
         let KxSecret { kem, dh } = secrets.shared;
         let (kem, dh, psk) = (kem.expose(), dh.expose(), secrets.psk);
         let prk = prf.hash.hmac(&rands, &[&l(&[kem]), kem, &l(&[dh]), dh, &l(&[psk]), psk]);
-        let protection = protection(prf, suite, csb_id, &prk, th2);
+        let prk = prf.key(prk.expose());
+        let protection = protection(suite, csb_id, &prk, th2);
         Self { prf, csb_id, rands, prk, th2, protection }
     }
 
@@ -87,14 +88,14 @@ impl InitKeys {
     pub(crate) fn sas_value(&self, ns: &[u8; 32]) -> [u8; 4] {
         let context = self.prf.hash.digest(&[self.th2.as_ref(), &l(&[ns]), ns]);
         let csb_id = self.csb_id.to_be_bytes();
-        let value = self.prf.derive(self.prk.expose(), &[&SAS, &[0xFF], &csb_id, context.as_ref()], 4);
+        let value = self.prk.derive(&[&SAS, &[0xFF], &csb_id, context.as_ref()], 4);
         value.expose().first_chunk().copied().unwrap_or_default()
     }
 
     fn k(&self, constant: [u8; 4], sender: Role) -> SecretBytes {
         let csb_id = self.csb_id.to_be_bytes();
         let label: [&[u8]; 4] = [&constant, &[sender.octet()], &csb_id, self.th2.as_ref()];
-        self.prf.derive(self.prk.expose(), &label, self.prf.hash_len())
+        self.prk.derive(&label, self.prf.hash_len())
     }
 
     /// Both AUTHs have verified and `th4` is the whole transcript: PRK goes, SK_d comes.
@@ -113,11 +114,11 @@ impl InitKeys {
     }
 }
 
-fn protection(prf: Prf, suite: Suite, csb_id: u32, prk: &SecretBytes, th2: Digest) -> Protection {
+fn protection(suite: Suite, csb_id: u32, prk: &PrfKey, th2: Digest) -> Protection {
     let octets = csb_id.to_be_bytes();
     let k = |constant: [u8; 4], role: Role, len: usize| match len {
         0 => SecretBytes::empty(),
-        len => prf.derive(prk.expose(), &[&constant, &[role.octet()], &octets, th2.as_ref()], len),
+        len => prk.derive(&[&constant, &[role.octet()], &octets, th2.as_ref()], len),
     };
     let direction = |role| DirectionKeys {
         encryption: k(ENCRYPTION, role, suite.key_len),
@@ -159,7 +160,7 @@ impl SessionKeys {
 
     /// The TGK of the handshake.
     pub(crate) fn tgk(&self) -> Tgk {
-        Tgk { prf: self.prf, csb_id: self.csb_id, rands: self.rands, key: self.from_th4(TGK) }
+        Tgk { csb_id: self.csb_id, rands: self.rands, key: self.prf.key(self.derive_th4(TGK).expose()) }
     }
 
     /// A REKEY is complete: `shared` is the secret of its DH, if it had one. Returns TGK_n.
@@ -174,7 +175,7 @@ impl SessionKeys {
         let csb_id = self.csb_id.to_be_bytes();
         let label: [&[u8]; 4] = [&TGK_REKEYED, &[0xFF], &csb_id, self.th_n.hash()];
         let key = self.prf.derive(self.sk_d.expose(), &label, self.prf.hash_len());
-        Tgk { prf: self.prf, csb_id: self.csb_id, rands: self.rands, key }
+        Tgk { csb_id: self.csb_id, rands: self.rands, key: self.prf.key(key.expose()) }
     }
 
     /// The exporter: `PRF(E, L(label) || L(context) || length)`.
@@ -198,11 +199,11 @@ impl SessionKeys {
         match (&self.masters, constant) {
             (Some(m), EXPORTER) => SecretBytes::copy_from(m.exporter.expose()),
             (Some(m), _) => SecretBytes::copy_from(m.continuity.expose()),
-            (None, constant) => self.from_th4(constant),
+            (None, constant) => self.derive_th4(constant),
         }
     }
 
-    fn from_th4(&self, constant: [u8; 4]) -> SecretBytes {
+    fn derive_th4(&self, constant: [u8; 4]) -> SecretBytes {
         let csb_id = self.csb_id.to_be_bytes();
         let label: [&[u8]; 4] = [&constant, &[0xFF], &csb_id, self.th4.as_ref()];
         self.prf.derive(self.sk_d.expose(), &label, self.prf.hash_len())
@@ -211,10 +212,9 @@ impl SessionKeys {
 
 /// A TEK generation key: the root of the SRTP keys of one generation.
 pub(crate) struct Tgk {
-    prf: Prf,
     csb_id: u32,
     rands: [u8; 64],
-    key: SecretBytes,
+    key: PrfKey,
 }
 
 impl Tgk {
@@ -230,6 +230,6 @@ impl Tgk {
 
     fn derive(&self, constant: [u8; 4], cs_id: u8, len: usize) -> SecretBytes {
         let csb_id = self.csb_id.to_be_bytes();
-        self.prf.derive(self.key.expose(), &[&constant, &[cs_id], &csb_id, &self.rands], len)
+        self.key.derive(&[&constant, &[cs_id], &csb_id, &self.rands], len)
     }
 }

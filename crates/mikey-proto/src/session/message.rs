@@ -177,7 +177,7 @@ impl Opener {
         }
         let Some(partial) = &mut self.partial else { return Err(DropReason::BadFragment) };
         partial.insert(number, sealed, plaintext, digest)?;
-        let Some((raw, plaintext, digests)) = partial.complete() else {
+        let Some(Whole { raw, plaintext, digests }) = partial.complete() else {
             return Ok((Opened::Pending, Vec::new()));
         };
         self.partial = None;
@@ -186,6 +186,12 @@ impl Opener {
         }
         Ok((Opened::Reassembled { raw, plaintext }, digests))
     }
+}
+
+struct Whole {
+    raw: Vec<u8>,
+    plaintext: Zeroizing<Vec<u8>>,
+    digests: Vec<Digest>,
 }
 
 impl Partial {
@@ -234,7 +240,7 @@ impl Partial {
         Ok(())
     }
 
-    fn complete(&mut self) -> Option<(Vec<u8>, Zeroizing<Vec<u8>>, Vec<Digest>)> {
+    fn complete(&mut self) -> Option<Whole> {
         if self.chunks.iter().any(Option::is_none) {
             return None;
         }
@@ -243,6 +249,7 @@ impl Partial {
         for chunk in self.chunks.iter().flatten() {
             plaintext.extend_from_slice(chunk);
         }
-        Some((self.head.take()?, plaintext, self.digests.iter().flatten().copied().collect()))
+        let digests = self.digests.iter().flatten().copied().collect();
+        Some(Whole { raw: self.head.take()?, plaintext, digests })
     }
 }

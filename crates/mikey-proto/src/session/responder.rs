@@ -36,7 +36,7 @@ pub(crate) enum Reception {
     /// A half-open session; its INIT_RESP is ready.
     Opened(Box<HalfOpen>),
     /// Nothing is kept: an ERROR with this number and, if it has one, this M-SP.
-    Refused(ErrorNo, Option<Proposal>),
+    Refused(ErrorNo, Option<Box<Proposal>>),
 }
 
 /// A session whose initiator is not known yet.
@@ -122,11 +122,11 @@ impl HalfOpen {
         };
         let choice = match lists.choose_from(&offer) {
             Ok(choice) => choice,
-            Err(_) => return Ok(Reception::Refused(ErrorNo::INVALID_SP_PAR, Some(lists))),
+            Err(_) => return Ok(Reception::Refused(ErrorNo::INVALID_SP_PAR, Some(Box::new(lists)))),
         };
         let answer = lists.answer(&choice);
         if GroupId(request.dh.group) != choice.group {
-            return Ok(Reception::Refused(ErrorNo::INVALID_DH, Some(answer)));
+            return Ok(Reception::Refused(ErrorNo::INVALID_DH, Some(Box::new(answer))));
         }
         let signalled = expected.map(|e| e.signalled.clone());
         let agreement = Agreement { identity, init_name, choice, answer, offer, signalled };

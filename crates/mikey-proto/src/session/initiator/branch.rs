@@ -301,7 +301,7 @@ fn cce_request(
 }
 
 /// Cuts `canon(M)` before its octet `at`.
-pub(crate) fn cut<'a>(canon: [&'a [u8]; 2], at: usize) -> (&'a [u8], &'a [u8]) {
+pub(crate) fn cut(canon: [&[u8]; 2], at: usize) -> (&[u8], &[u8]) {
     let [head, tail] = canon;
     match head.get(..at) {
         Some(head) => (head, &[]),
