@@ -103,7 +103,8 @@ fn suggestion(error: &clap::Error) -> Option<String> {
     for kind in [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue] {
         match error.get(kind) {
             Some(ContextValue::String(near)) => return Some(near.clone()),
-            Some(ContextValue::Strings(near)) => return near.first().cloned(),
+            // The nearest is the last.
+            Some(ContextValue::Strings(near)) => return near.last().cloned(),
             _ => {}
         }
     }

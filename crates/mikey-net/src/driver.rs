@@ -1,7 +1,7 @@
 //! The driver: one socket, one clock, one agent.
 //!
 //! ```text
-//!   Socket::next -> Agent::handle_datagram -> Happening::Media
+//!   Socket::take -> Agent::handle_datagram -> Happening::Media
 //!                -> Agent::poll_output     -> Socket::send, Happening::Event
 //! ```
 //!
@@ -260,7 +260,7 @@ impl Driver {
     }
 
     fn handle_one(&mut self) -> bool {
-        let Some(datagram) = self.socket.next() else { return false };
+        let Some(datagram) = self.socket.take() else { return false };
         let (now, remote) = (self.clock.now(), datagram.remote);
         if let Some(tap) = &mut self.tap {
             tap.datagram(Direction::Inbound, now, datagram.local, remote, datagram.octets);

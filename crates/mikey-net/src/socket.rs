@@ -160,7 +160,7 @@ impl Socket {
     }
 
     /// The next datagram that came, if there is one.
-    pub fn next(&mut self) -> Option<Received<'_>> {
+    pub fn take(&mut self) -> Option<Received<'_>> {
         let Waiting { buffer, start, end, from, to } = self.waiting.pop_front()?;
         let octets = self.buffers.get_mut(buffer)?.get_mut(start..end)?;
         Some(Received { local: to, remote: from, octets })
@@ -287,11 +287,11 @@ mod tests {
         for (n, length) in lengths.iter().enumerate() {
             b.ready().await.unwrap();
             let local = b.local_addr();
-            let received = b.next().unwrap();
+            let received = b.take().unwrap();
             assert_eq!((received.local, received.remote), (local, a.local_addr()));
             assert_eq!(received.octets, vec![u8::try_from(n).unwrap(); *length]);
         }
-        assert!(b.next().is_none());
+        assert!(b.take().is_none());
         assert_eq!(b.counters().datagrams_received, 6);
         assert_eq!(a.counters().datagrams_sent, 6);
         assert_eq!(a.counters().octets_sent, b.counters().octets_received);
@@ -309,10 +309,10 @@ mod tests {
         assert_eq!(a.counters().send_failures, 1);
         a.send(b.local_addr(), b"still here");
         b.ready().await.unwrap();
-        assert_eq!(b.next().unwrap().octets, b"still here");
+        assert_eq!(b.take().unwrap().octets, b"still here");
         b.send(a.local_addr(), b"me too");
         a.ready().await.unwrap();
-        assert_eq!(a.next().unwrap().octets, b"me too");
+        assert_eq!(a.take().unwrap().octets, b"me too");
     }
 
     #[tokio::test]
@@ -338,13 +338,13 @@ mod tests {
         let mut v4 = Socket::bind(loopback()).unwrap();
         v4.send(SocketAddr::from(([127, 0, 0, 1], both.local_addr().port())), b"four");
         both.ready().await.unwrap();
-        let received = both.next().unwrap();
+        let received = both.take().unwrap();
         let (local, remote) = (received.local, received.remote);
         assert_eq!(remote, v4.local_addr());
         assert_eq!(local.ip(), IpAddr::from([127, 0, 0, 1]));
         both.send(remote, b"back");
         v4.ready().await.unwrap();
-        assert_eq!(v4.next().unwrap().octets, b"back");
+        assert_eq!(v4.take().unwrap().octets, b"back");
     }
 
     #[tokio::test]
@@ -358,7 +358,7 @@ mod tests {
             if n % 50 == 49 {
                 while got <= n {
                     b.ready().await.unwrap();
-                    while let Some(received) = b.next() {
+                    while let Some(received) = b.take() {
                         assert_eq!(received.octets, got.to_be_bytes());
                         got += 1;
                     }
@@ -366,5 +366,45 @@ mod tests {
             }
         }
         assert_eq!(got, 2000);
+    }
+
+    #[tokio::test]
+    async fn what_finds_no_room_waits_and_leaves_in_order() {
+        let mut a = Socket::bind(loopback()).unwrap();
+        let mut b = Socket::bind(loopback()).unwrap();
+        // Loopback always has room, so a first datagram is made to wait by hand.
+        a.backlog.push_back((b.local_addr(), vec![0; 1200]));
+        for n in 1..60u8 {
+            a.send(b.local_addr(), &[n; 1200]);
+        }
+        assert_eq!(a.backlog.len(), 60);
+        let mut expected = 0u8;
+        while expected < 60 {
+            tokio::select! {
+                ready = b.ready() => ready.unwrap(),
+                ready = a.ready() => ready.unwrap(),
+            }
+            while let Some(received) = b.take() {
+                assert_eq!(received.octets, [expected; 1200]);
+                expected += 1;
+            }
+        }
+        assert_eq!(a.counters().datagrams_sent, 60);
+        assert_eq!(a.counters().send_failures, 0);
+    }
+
+    #[tokio::test]
+    async fn the_backlog_is_bounded_and_leaves_at_the_end() {
+        let mut a = Socket::bind(loopback()).unwrap();
+        let b = Socket::bind(loopback()).unwrap();
+        a.backlog.push_back((b.local_addr(), vec![0]));
+        for _ in 0..2 * MAX_BACKLOG {
+            a.send(b.local_addr(), &[0]);
+        }
+        assert_eq!(a.backlog.len(), MAX_BACKLOG);
+        assert_eq!(a.counters().send_failures, MAX_BACKLOG as u64 + 1);
+        a.flushed().await;
+        assert!(a.backlog.is_empty());
+        assert_eq!(a.counters().datagrams_sent, MAX_BACKLOG as u64);
     }
 }

@@ -1,5 +1,13 @@
 //! Two drivers on real sockets: a call, media, and what a network does to them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -171,8 +179,9 @@ async fn noise_is_counted_and_the_call_goes_on() {
 
 #[tokio::test]
 async fn a_tap_sees_what_is_on_the_wire() {
+    type Seen = (Direction, Vec<u8>);
     #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<(Direction, Vec<u8>)>>>);
+    struct Log(Arc<Mutex<Vec<Seen>>>);
     impl Tap for Log {
         fn datagram(&mut self, direction: Direction, _: Time, _: SocketAddr, _: SocketAddr, octets: &[u8]) {
             self.0.lock().unwrap().push((direction, octets.to_vec()));

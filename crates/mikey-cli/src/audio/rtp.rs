@@ -141,7 +141,7 @@ impl Playout {
         let origin = *self.origin.get_or_insert(timestamp);
         let frame = u32::try_from(FRAME).unwrap_or(u32::MAX);
         let earlier = origin.wrapping_sub(timestamp);
-        if earlier == 0 || earlier % frame != 0 || earlier / frame > MAX_EARLIER {
+        if earlier == 0 || !earlier.is_multiple_of(frame) || earlier / frame > MAX_EARLIER {
             return origin;
         }
         let Ok(octets) = usize::try_from(earlier) else { return origin };

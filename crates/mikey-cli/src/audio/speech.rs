@@ -201,6 +201,27 @@ mod tests {
     }
 
     #[test]
+    fn no_octet_of_a_header_can_do_harm() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec =
+            WavSpec { channels: 2, sample_rate: 8000, bits_per_sample: 16, sample_format: SampleFormat::Int };
+        let good = std::fs::read(wav(dir.path(), spec, &[100; 32])).unwrap();
+        let path = dir.path().join("changed.wav");
+        for at in 0..good.len().min(80) {
+            for value in [0, 1, 3, 0x7f, 0x80, 0xff] {
+                let mut changed = good.clone();
+                changed[at] = value;
+                std::fs::write(&path, &changed).unwrap();
+                if let Ok(speech) = Speech::open(Some(&path), Side::Caller) {
+                    assert!(speech.samples.len() <= 8 * changed.len(), "octet {at} as {value:#x}");
+                }
+            }
+            std::fs::write(&path, &good[..at]).unwrap();
+            assert!(Speech::open(Some(&path), Side::Caller).is_err() || at >= 44, "cut at {at}");
+        }
+    }
+
+    #[test]
     fn frames_are_whole_and_the_rest_is_silence() {
         let speech = Speech { samples: vec![1000; FRAME + 1], origin: String::new() };
         let octets = speech.encode(Law::Pcma);

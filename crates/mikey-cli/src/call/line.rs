@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mikey::keying::{Error as CallError, Negotiated, Role};
+use mikey::keying::{DropReason, Error as CallError, Negotiated, Role};
 use mikey::{Agent, AgentEvent, Call, KeyLog, MediaStream, Peer, Refused, SessionId, Side, Time};
 use mikey_crypto::{CryptoProvider, SecureRandom};
 use mikey_net::{Clock, Driver, Happening, Socket, Tap};
@@ -150,6 +150,11 @@ impl Line {
     /// Datagrams that were refused: media and key management.
     pub(crate) fn refused(&self) -> u64 {
         self.refused + self.driver.agent().metrics().all_drops()
+    }
+
+    /// Key management messages that did not verify.
+    pub(crate) fn unverified(&self) -> u64 {
+        self.driver.agent().metrics().drops(DropReason::Unauthenticated)
     }
 
     /// Whether a call is going on.

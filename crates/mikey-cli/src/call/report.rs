@@ -92,11 +92,10 @@ pub(crate) fn speech(session: SessionId, peer: &str, tally: &Tally, refused: u64
 
 /// Whether what was heard is what was said, in words.
 pub(crate) fn verdict(tally: &Tally) -> String {
-    let octets = tally.heard.len();
     match tally.identical {
-        Some(true) => format!("bit for bit ({octets} octets)"),
-        Some(false) => "not bit for bit".to_owned(),
-        None => "the peer did not say how much it sent".to_owned(),
+        Some(true) => format!("what was heard is bit for bit what was said ({} octets)", tally.heard.len()),
+        Some(false) => "what was heard is not all that was said".to_owned(),
+        None => "the peer left without saying how much it said".to_owned(),
     }
 }
 

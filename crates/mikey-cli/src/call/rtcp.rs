@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(Farewell::parse(&compound), Some(farewell()));
         assert_eq!(compound[..8], [0x80, 200, 0, 6, 1, 2, 3, 4]);
         // 2023-11-14 22:13:20.5 in NTP.
-        assert_eq!(compound[8..16], [0xe8, 0xfe, 0x7a, 0x80, 0x80, 0, 0, 0]);
+        assert_eq!(compound[8..16], [0xe8, 0xfe, 0x6f, 0x80, 0x80, 0, 0, 0]);
     }
 
     #[test]

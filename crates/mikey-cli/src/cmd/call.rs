@@ -115,7 +115,7 @@ async fn converse(ui: Ui, line: &mut Line, recorder: &Recorder, record: Option<&
                 let refused = line.refused();
                 let name = known.peer.name.to_string();
                 ui.text(format_args!(
-                    "sent {} packets, received {}, lost {}, refused {refused}; heard {}",
+                    "sent {} packets, received {}, lost {}, refused {refused}; {}",
                     tally.sent,
                     tally.received,
                     report::count(tally.lost),
@@ -128,7 +128,7 @@ async fn converse(ui: Ui, line: &mut Line, recorder: &Recorder, record: Option<&
                 }
                 return match tally.lost {
                     Some(_) => Ok(()),
-                    None => Err(Error::failed("the peer fell silent before it said goodbye")),
+                    None => Err(Error::failed("the peer left without a goodbye")),
                 };
             }
             LineEvent::CallFailed(why) => {

@@ -22,6 +22,9 @@ use crate::ui::{Ui, printable};
 /// How long a request of ours is sent again.
 const REQUEST_LIFETIME: Duration = Duration::from_secs(12);
 
+/// How often messages that did not verify are looked for.
+const TICK: Duration = Duration::from_secs(1);
+
 /// Arguments of `mikey listen`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -72,10 +75,19 @@ async fn serve(ui: Ui, line: &mut Line, recorder: &Recorder, args: &Args) -> Res
     let wait = args.wait.map(Duration::from_secs);
     let mut deadline = wait.map(|wait| tokio::time::Instant::now() + wait);
     let (mut calls, mut refused, mut asked_to_stop) = (0u32, 0u32, false);
+    let mut unverified = Unverified::default();
+    let mut tick = tokio::time::interval(TICK);
     loop {
         let event = tokio::select! {
             event = line.next() => event?,
-            () = sleep_until(deadline), if !line.is_busy() => return Err(nobody(calls, refused)),
+            () = sleep_until(deadline), if !line.is_busy() => {
+                unverified.check(ui, line);
+                return Err(nobody(calls, refused, unverified.seen));
+            }
+            _ = tick.tick() => {
+                unverified.check(ui, line);
+                continue;
+            }
             _ = tokio::signal::ctrl_c(), if !asked_to_stop => {
                 if !line.is_busy() {
                     return Ok(());
@@ -101,7 +113,7 @@ async fn serve(ui: Ui, line: &mut Line, recorder: &Recorder, args: &Args) -> Res
                 let total_refused = line.refused();
                 let name = known.peer.name.to_string();
                 ui.text(format_args!(
-                    "call with {name} is over: sent {} packets, received {}, lost {}, refused {total_refused}; heard {}",
+                    "call with {name} is over: sent {} packets, received {}, lost {}, refused {total_refused}; {}",
                     tally.sent,
                     tally.received,
                     report::count(tally.lost),
@@ -115,7 +127,8 @@ async fn serve(ui: Ui, line: &mut Line, recorder: &Recorder, args: &Args) -> Res
                 }
                 recorder.take_sightings();
                 if args.once || (asked_to_stop && !line.is_busy()) {
-                    return Ok(());
+                    let left = Error::failed("the peer left without a goodbye");
+                    return tally.lost.map(drop).ok_or(left);
                 }
                 deadline = wait.map(|wait| tokio::time::Instant::now() + wait);
             }
@@ -133,13 +146,30 @@ async fn serve(ui: Ui, line: &mut Line, recorder: &Recorder, args: &Args) -> Res
     }
 }
 
+/// Messages that did not verify: what a caller with another pre-shared key looks like, and what anybody can send.
+#[derive(Default)]
+struct Unverified {
+    seen: u64,
+}
+
+impl Unverified {
+    fn check(&mut self, ui: Ui, line: &Line) {
+        let now = line.unverified();
+        if now > self.seen {
+            let count = now - self.seen;
+            ui.warn(format_args!("{count} messages did not verify and were dropped"));
+            ui.note("hint: a caller with another pre-shared key, or noise: compare the keys and the names on both sides");
+            ui.json(&json!({"event": "unverified", "messages": count}));
+            self.seen = now;
+        }
+    }
+}
+
 /// Nobody authenticated called: whether somebody tried decides the exit code.
-fn nobody(calls: u32, refused: u32) -> Error {
-    match (calls, refused) {
-        (0, 0) => Error::failed("nobody called"),
-        (0, _) => Error::peer_authentication(format!(
-            "nobody who called could be authenticated ({refused} refused)"
-        )),
+fn nobody(calls: u32, refused: u32, unverified: u64) -> Error {
+    match (calls, refused, unverified) {
+        (0, 0, 0) => Error::failed("nobody called"),
+        (0, ..) => Error::peer_authentication("nobody who called could be authenticated"),
         _ => Error::failed("nobody else called"),
     }
 }

@@ -97,3 +97,45 @@ fn crypto_sessions(map: &CsMap<'_>) -> Vec<Node> {
             .collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages of several senders, from the vectors beside the crates.
+    fn messages() -> Vec<Vec<u8>> {
+        let mut messages = Vec::new();
+        for file in ["gortsplib", "mcptt", "rfc4567"] {
+            let path = format!(
+                "{}/../../vectors/external/mikey_v1_messages_{file}.json",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            let value: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            for vector in value["vectors"].as_array().unwrap() {
+                let base64 = vector["base64"].as_str().unwrap();
+                messages.push(data_encoding::BASE64.decode(base64.as_bytes()).unwrap());
+            }
+        }
+        messages
+    }
+
+    #[test]
+    fn no_octet_of_a_message_can_do_harm() {
+        for message in messages() {
+            let whole = decode(&message, false).unwrap();
+            assert!(whole.nodes.len() > 1);
+            for at in 0..message.len() {
+                for value in [0, 1, 0x7f, 0x80, 0xff] {
+                    let mut changed = message.clone();
+                    changed[at] = value;
+                    if let Ok(decoded) = decode(&changed, true) {
+                        // Showing it must be as safe as reading it.
+                        let shown: usize = decoded.nodes.iter().map(|node| node.lines(true).len()).sum();
+                        assert!(shown > 0);
+                    }
+                }
+                assert!(decode(&message[..at], false).is_err(), "cut at {at} of {}", message.len());
+            }
+        }
+    }
+}

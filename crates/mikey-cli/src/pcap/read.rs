@@ -281,6 +281,24 @@ mod tests {
     }
 
     #[test]
+    fn no_octet_of_a_capture_can_do_harm() {
+        let datagrams =
+            [datagram(1, "10.0.0.1:5", "10.0.0.2:6", b"hi"), datagram(2, "[::1]:5", "[::1]:6", b"ho")];
+        let file = written(&datagrams);
+        for at in 0..file.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut changed = file.clone();
+                changed[at] = value;
+                if let Ok(capture) = read(&changed) {
+                    // A packet takes sixteen octets at least.
+                    let packets = capture.datagrams.len() + capture.skipped;
+                    assert!(packets <= file.len() / 16, "octet {at} as {value:#x}: {packets} packets");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn other_files_are_refused() {
         for contents in [&b""[..], b"abc", b"#!/bin/sh\n", &[0; 64]] {
             assert!(!is_capture(contents));
