@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mikey::keying::{DropReason, Error as CallError, Negotiated, Role};
-use mikey::{Agent, AgentEvent, Call, KeyLog, MediaStream, Peer, Refused, SessionId, Side, Time};
+use mikey::{Agent, AgentEvent, Call, KeyLog, MediaError, MediaStream, Peer, Refused, SessionId, Side, Time};
 use mikey_crypto::{CryptoProvider, SecureRandom};
 use mikey_net::{Clock, Driver, Happening, Socket, Tap};
 
@@ -214,8 +214,11 @@ impl Line {
             let now = clock.now();
             let micros = u64::try_from(clock.unix_time(now).as_micros()).unwrap_or(u64::MAX);
             while let Some((kind, packet)) = ongoing.leg.poll(now, micros) {
-                let sent = self.driver.send_media(*session, ongoing.cs_id, kind, &packet);
-                sent.map_err(|error| Error::failed(format!("cannot send speech: {error}")))?;
+                match self.driver.send_media(*session, ongoing.cs_id, kind, &packet) {
+                    // The peer has just closed it: the event that says so is on its way.
+                    Ok(_) | Err(MediaError::UnknownSession) => {}
+                    Err(error) => return Err(Error::failed(format!("cannot send speech: {error}"))),
+                }
             }
         }
         Ok(())
