@@ -38,7 +38,7 @@ mod tag;
 mod time;
 mod unprotect;
 
-pub use db::{Accepted, AcceptedRtcp, ContextDb, DbConfig};
+pub use db::{Accepted, AcceptedRtcp, ContextDb, DbConfig, InboundPacket, OutboundPacket};
 pub use destination::Destination;
 pub use error::{InstallError, ProtectError, UnprotectError};
 pub use extension::ExtensionIds;

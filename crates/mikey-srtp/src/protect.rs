@@ -58,6 +58,13 @@ pub(crate) struct Pending {
     pub(crate) rekey_due: bool,
 }
 
+/// A packet of a simple stream between the checks and the cipher.
+pub(crate) struct Ready {
+    pub(crate) index: Extended,
+    mac_len: usize,
+    pub(crate) done: Protected,
+}
+
 impl Stream {
     #[inline]
     pub(crate) fn protect_rtp(
@@ -103,40 +110,79 @@ impl Stream {
         len: usize,
         layout: RtpLayout,
     ) -> Result<Protected, ProtectError> {
-        let index = self.tracker.estimate(layout.seq);
-        let key = &mut self.key;
+        let ready = self.prepare_simple(packet.len(), len, layout.seq)?;
+        let (body, tail) = packet.split_at_mut_checked(len).ok_or(Malformed::Short)?;
+        let sealing = self.sealing_simple(&ready, body, layout.header_len);
+        let tag = self.key.context.rtp.transform.seal(sealing).map_err(|_| ProtectError::Transform)?;
+        self.append_simple(&ready, tail, &tag)?;
+        self.commit_simple(&ready);
+        Ok(ready.done)
+    }
+
+    /// Everything that can refuse a packet of a simple stream. Changes nothing.
+    #[inline]
+    pub(crate) fn prepare_simple(&self, room: usize, len: usize, seq: u16) -> Result<Ready, ProtectError> {
+        let index = self.tracker.estimate(seq);
+        let key = &self.key;
         key.rtp_window.check(index).map_err(reused)?;
-        let limit =
-            if self.shared { MAX_SRTP_PACKETS / u64::from(MAX_SSRCS_PER_WILDCARD) } else { MAX_SRTP_PACKETS };
+        let limit = self.simple_limit();
         if key.rtp_used >= limit || key.wraps(index) {
             return Err(ProtectError::KeyExhausted);
         }
-        let context = &*key.context;
-        let policy = &context.policy;
-        let mki = context.mki();
+        let policy = &key.context.policy;
         let mac_len = if policy.srtp_auth { usize::from(policy.tag_len) } else { 0 };
-        let needed = len + mki.len() + mac_len;
-        if packet.len() < needed {
+        let needed = len + key.context.mki().len() + mac_len;
+        if room < needed {
             return Err(ProtectError::BufferTooSmall { needed });
         }
-        let aead = is_aead(policy);
-        let (body, tail) = packet.split_at_mut_checked(len).ok_or(Malformed::Short)?;
-        let iv = iv::rtp(policy.cipher, &context.rtp.salt, self.ssrc, index, body);
-        let number = PacketIndex::from_u64(index);
-        let trailer = if aead { None } else { Some(number.roc().to_be_bytes()) };
-        let sealing = Sealing { iv, packet: body, clear: layout.header_len, trailer };
-        let tag = context.rtp.transform.seal(sealing).map_err(|_| ProtectError::Transform)?;
-        let mac = tag.get(..mac_len).ok_or(ProtectError::Transform)?;
+        let rekey_due = is_due(key.rtp_used + 1, limit);
+        let done = Protected { len: needed, ssrc: self.ssrc, index: PacketIndex::from_u64(index), rekey_due };
+        Ok(Ready { index, mac_len, done })
+    }
+
+    /// The provider's view of the packet.
+    #[inline]
+    pub(crate) fn sealing_simple<'p>(&self, ready: &Ready, body: &'p mut [u8], clear: usize) -> Sealing<'p> {
+        let context = &*self.key.context;
+        let iv = iv::rtp(context.policy.cipher, &context.rtp.salt, self.ssrc, ready.index, body);
+        let aead = is_aead(&context.policy);
+        let trailer = if aead { None } else { Some(ready.done.index.roc().to_be_bytes()) };
+        Sealing { iv, packet: body, clear, trailer }
+    }
+
+    /// Writes MKI and tag.
+    #[inline]
+    pub(crate) fn append_simple(
+        &self,
+        ready: &Ready,
+        tail: &mut [u8],
+        tag: &Tag,
+    ) -> Result<(), ProtectError> {
+        let mac = tag.get(..ready.mac_len).ok_or(ProtectError::Transform)?;
+        let context = &*self.key.context;
+        let mki = context.mki();
         if mki.is_empty() {
-            copy(tail.get_mut(..mac_len).ok_or(Malformed::Short)?, mac);
+            copy(tail.get_mut(..ready.mac_len).ok_or(Malformed::Short)?, mac);
+        } else if is_aead(&context.policy) {
+            write(tail, [mac, mki, &[]]);
         } else {
-            write(tail, if aead { [mac, mki, &[]] } else { [mki, mac, &[]] });
+            write(tail, [mki, mac, &[]]);
         }
-        key.rtp_window.commit(index);
-        key.rtp_used += 1;
-        let rekey_due = is_due(key.rtp_used, limit);
-        self.tracker.commit(index);
-        Ok(Protected { len: needed, ssrc: self.ssrc, index: number, rekey_due })
+        Ok(())
+    }
+
+    /// Takes note of a packet of a simple stream.
+    #[inline]
+    pub(crate) fn commit_simple(&mut self, ready: &Ready) {
+        self.key.rtp_window.commit(ready.index);
+        self.key.rtp_used += 1;
+        self.tracker.commit(ready.index);
+    }
+
+    /// How many SRTP packets a key without a lifetime of its own may protect on one stream.
+    #[inline]
+    pub(crate) fn simple_limit(&self) -> u64 {
+        if self.shared { MAX_SRTP_PACKETS / u64::from(MAX_SSRCS_PER_WILDCARD) } else { MAX_SRTP_PACKETS }
     }
 
     /// Everything that can refuse the packet, and the encryption of its header extension. Changes no state.

@@ -11,7 +11,6 @@ use crate::extension;
 use crate::index::{Extended, PacketIndex, Ssrc};
 use crate::iv;
 use crate::key::{Context, is_due, rtcp_keys};
-use crate::limits::{MAX_SRTP_PACKETS, MAX_SSRCS_PER_WILDCARD};
 use crate::packet::{Malformed, RTCP_CLEAR, RtpLayout};
 use crate::replay::Stale;
 use crate::stream::Stream;
@@ -25,6 +24,13 @@ pub(crate) struct Opened<I> {
     pub(crate) ssrc: Ssrc,
     pub(crate) index: I,
     pub(crate) rekey_due: bool,
+}
+
+/// What a packet of a simple stream will be if its tag is right.
+pub(crate) struct Expected {
+    len: usize,
+    index: Extended,
+    authenticated: bool,
 }
 
 /// Where the parts of an SRTP packet are, and what its index is under one key.
@@ -90,7 +96,20 @@ impl Stream {
         packet: &mut [u8],
         layout: RtpLayout,
     ) -> Result<Opened<PacketIndex>, UnprotectError> {
-        let key = &mut self.key;
+        let (expected, opening) = self.opening_simple(packet, layout)?;
+        let transform = &self.key.context.rtp.transform;
+        transform.open(opening).map_err(|_| UnprotectError::Unauthenticated)?;
+        Ok(self.commit_opened(expected))
+    }
+
+    /// Everything that can refuse a packet of a simple stream, except its tag. Changes nothing.
+    #[inline]
+    pub(crate) fn opening_simple<'p>(
+        &self,
+        packet: &'p mut [u8],
+        layout: RtpLayout,
+    ) -> Result<(Expected, Opening<'p>), UnprotectError> {
+        let key = &self.key;
         let context = &*key.context;
         let policy = &context.policy;
         let mki = context.mki();
@@ -101,26 +120,39 @@ impl Stream {
         let (body, tail) = packet.split_at_mut_checked(len).ok_or(Malformed::Short)?;
         let (front, back) =
             tail.split_at_checked(if aead { mac_len } else { mki.len() }).ok_or(Malformed::Short)?;
-        let (mac, theirs) = if aead { (front, back) } else { (back, front) };
+        let (tag, theirs) = if aead { (front, back) } else { (back, front) };
         if !mki.is_empty() && theirs != mki {
             return Err(UnprotectError::UnknownMki);
         }
         let index = self.tracker.estimate(layout.seq);
-        if mac_len != 0 {
-            key.rtp_window.check(index).map_err(stale)?;
+        let expected = Expected { len, index, authenticated: mac_len != 0 };
+        self.check_simple(&expected)?;
+        let iv = iv::rtp(policy.cipher, &context.rtp.salt, self.ssrc, index, body);
+        let roc = PacketIndex::from_u64(index).roc().to_be_bytes();
+        let trailer = if aead { None } else { Some(roc) };
+        Ok((expected, Opening { iv, packet: body, clear: layout.header_len, trailer, tag }))
+    }
+
+    /// Replay window and limits. A batch asks again before it commits: two of its packets may be one.
+    #[inline]
+    pub(crate) fn check_simple(&self, expected: &Expected) -> Result<(), UnprotectError> {
+        let key = &self.key;
+        if expected.authenticated {
+            key.rtp_window.check(expected.index).map_err(stale)?;
         }
-        let limit =
-            if self.shared { MAX_SRTP_PACKETS / u64::from(MAX_SSRCS_PER_WILDCARD) } else { MAX_SRTP_PACKETS };
-        if key.rtp_used >= limit || key.wraps(index) {
+        if key.rtp_used >= self.simple_limit() || key.wraps(expected.index) {
             return Err(UnprotectError::KeyExhausted);
         }
-        let iv = iv::rtp(policy.cipher, &context.rtp.salt, self.ssrc, index, body);
-        let number = PacketIndex::from_u64(index);
-        let trailer = if aead { None } else { Some(number.roc().to_be_bytes()) };
-        let opening = Opening { iv, packet: body, clear: layout.header_len, trailer, tag: mac };
-        context.rtp.transform.open(opening).map_err(|_| UnprotectError::Unauthenticated)?;
+        Ok(())
+    }
 
-        if mac_len != 0 {
+    /// Takes note of a packet whose tag was right.
+    #[inline]
+    pub(crate) fn commit_opened(&mut self, expected: Expected) -> Opened<PacketIndex> {
+        let Expected { len, index, authenticated } = expected;
+        let limit = self.simple_limit();
+        let key = &mut self.key;
+        if authenticated {
             key.rtp_window.commit(index);
         } else {
             key.rtp_window.note(index);
@@ -128,7 +160,7 @@ impl Stream {
         key.rtp_used += 1;
         let rekey_due = is_due(key.rtp_used, limit);
         self.tracker.commit(index);
-        Ok(Opened { len, ssrc: self.ssrc, index: number, rekey_due })
+        Opened { len, ssrc: self.ssrc, index: PacketIndex::from_u64(index), rekey_due }
     }
 
     pub(crate) fn unprotect_rtcp(

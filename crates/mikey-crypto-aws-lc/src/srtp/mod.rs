@@ -53,12 +53,12 @@ impl SrtpCrypto for Srtp {
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn seal_batch(&self, batch: &mut [BatchSealing<'_>]) {
+    fn seal_batch(&self, batch: &mut [Option<BatchSealing<'_>>]) {
         x86::seal_batch(batch);
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn open_batch(&self, batch: &mut [BatchOpening<'_>]) {
+    fn open_batch(&self, batch: &mut [Option<BatchOpening<'_>>]) {
         x86::open_batch(batch);
     }
 }

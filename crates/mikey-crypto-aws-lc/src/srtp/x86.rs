@@ -117,10 +117,11 @@ fn parts<'a>(transform: &'a dyn SrtpTransform) -> Option<Parts<'a>> {
 }
 
 /// Seals a batch. The packets' ciphers come first, then their MACs, four at a time.
-pub(super) fn seal_batch(batch: &mut [BatchSealing<'_>]) {
+pub(super) fn seal_batch(batch: &mut [Option<BatchSealing<'_>>]) {
     for group in batch.chunks_mut(LANES) {
         let mut lanes = [None; LANES];
         for (lane, item) in lanes.iter_mut().zip(group.iter_mut()) {
+            let Some(item) = item else { continue };
             *lane = parts(item.transform);
             match (&lane, item.job.packet.get_mut(item.job.clear..)) {
                 (Some((cipher, _)), Some(data)) => cipher.apply(&item.job.iv, data),
@@ -129,12 +130,12 @@ pub(super) fn seal_batch(batch: &mut [BatchSealing<'_>]) {
             }
         }
         let inputs = core::array::from_fn(|at| {
-            let ((_, key), item) = (lanes.get(at).copied().flatten()?, group.get(at)?);
+            let ((_, key), item) = (lanes.get(at).copied().flatten()?, group.get(at)?.as_ref()?);
             Some(Input { key, packet: item.job.packet, trailer: item.job.trailer })
         });
         let macs = together(inputs);
         for (mac, item) in macs.into_iter().zip(group) {
-            if let Some(mac) = mac {
+            if let (Some(mac), Some(item)) = (mac, item) {
                 item.tag = Ok(mac);
             }
         }
@@ -142,22 +143,23 @@ pub(super) fn seal_batch(batch: &mut [BatchSealing<'_>]) {
 }
 
 /// Opens a batch: the packets' MACs, four at a time, then the ciphers of those whose MAC is right.
-pub(super) fn open_batch(batch: &mut [BatchOpening<'_>]) {
+pub(super) fn open_batch(batch: &mut [Option<BatchOpening<'_>>]) {
     for group in batch.chunks_mut(LANES) {
         let mut lanes = [None; LANES];
         for (lane, item) in lanes.iter_mut().zip(group.iter_mut()) {
+            let Some(item) = item else { continue };
             *lane = parts(item.transform).filter(|_| !item.job.tag.is_empty());
             if lane.is_none() {
                 item.open();
             }
         }
         let inputs = core::array::from_fn(|at| {
-            let ((_, key), item) = (lanes.get(at).copied().flatten()?, group.get(at)?);
+            let ((_, key), item) = (lanes.get(at).copied().flatten()?, group.get(at)?.as_ref()?);
             Some(Input { key, packet: item.job.packet, trailer: item.job.trailer })
         });
         let macs = together(inputs);
         for ((lane, mac), item) in lanes.into_iter().zip(macs).zip(group) {
-            let (Some((cipher, _)), Some(mac)) = (lane, mac) else { continue };
+            let (Some((cipher, _)), Some(mac), Some(item)) = (lane, mac, item) else { continue };
             let job = &mut item.job;
             let right = mac.get(..job.tag.len()).is_some_and(|mac| mikey_crypto::ct_eq(mac, job.tag));
             item.outcome = match job.packet.get_mut(job.clear..) {

@@ -151,14 +151,14 @@ pub trait SrtpCrypto: Send + Sync {
         self.transform(keys).map_err(|UnsupportedTransform| AuthFailed)?.open(job)
     }
 
-    /// Seals packets of one or many streams; a provider may interleave them.
-    fn seal_batch(&self, batch: &mut [BatchSealing<'_>]) {
-        batch.iter_mut().for_each(BatchSealing::seal);
+    /// Seals packets of one or many streams; a provider may interleave them. Empty places are passed over.
+    fn seal_batch(&self, batch: &mut [Option<BatchSealing<'_>>]) {
+        batch.iter_mut().flatten().for_each(BatchSealing::seal);
     }
 
-    /// Opens packets of one or many streams; a provider may interleave them.
-    fn open_batch(&self, batch: &mut [BatchOpening<'_>]) {
-        batch.iter_mut().for_each(BatchOpening::open);
+    /// Opens packets of one or many streams; a provider may interleave them. Empty places are passed over.
+    fn open_batch(&self, batch: &mut [Option<BatchOpening<'_>>]) {
+        batch.iter_mut().flatten().for_each(BatchOpening::open);
     }
 }
 

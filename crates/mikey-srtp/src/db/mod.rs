@@ -3,6 +3,7 @@
 //! Invariant: a table entry points to a stream that has exactly that SSRC, destination and direction; a stream belongs
 //! to one sender.
 
+mod batch;
 mod bind;
 mod install;
 mod packets;
@@ -20,6 +21,7 @@ use crate::slab::Slab;
 use crate::stats::Stats;
 use crate::stream::Stream;
 
+pub use batch::{InboundPacket, OutboundPacket};
 pub use packets::{Accepted, AcceptedRtcp};
 
 /// How a database is made.

@@ -232,7 +232,7 @@ impl ContextDb {
     }
 }
 
-fn accepted(opened: Opened<PacketIndex>, owner: Owner, sender: SenderId, bound: bool) -> Accepted {
+pub(super) fn accepted(opened: Opened<PacketIndex>, owner: Owner, sender: SenderId, bound: bool) -> Accepted {
     let Opened { len, ssrc, index, rekey_due } = opened;
     Accepted { len, ssrc, index, owner, sender, bound, rekey_due }
 }

@@ -1,0 +1,250 @@
+//! Batches: several packets at a time, so that a provider can run their ciphers and MACs side by side.
+//!
+//! Packets go four at a time, or two. A group is taken apart again if a packet of it needs anything rare, so a batch
+//! never does anything that its packets one by one would not.
+
+use mikey_crypto::AuthFailed;
+use mikey_crypto::srtp::{BatchOpening, BatchSealing, Tag};
+
+use super::ContextDb;
+use super::packets::accepted;
+use crate::db::Accepted;
+use crate::destination::Destination;
+use crate::error::{ProtectError, UnprotectError};
+use crate::index::{Extended, epoch};
+use crate::packet::RtpLayout;
+use crate::protect::{Protected, Ready};
+use crate::sender::Direction;
+use crate::time::Time;
+use crate::unprotect::Expected;
+
+/// An RTP packet of a batch to be protected.
+pub struct OutboundPacket<'a> {
+    /// Where it goes.
+    pub to: Destination,
+    /// The packet, with room behind it.
+    pub buffer: &'a mut [u8],
+    /// Octets of the packet.
+    pub len: usize,
+    /// Receives what came of it.
+    pub outcome: Result<Protected, ProtectError>,
+}
+
+impl<'a> OutboundPacket<'a> {
+    /// A packet whose outcome is still [`ProtectError::UnknownStream`].
+    #[must_use]
+    pub fn new(to: Destination, buffer: &'a mut [u8], len: usize) -> Self {
+        Self { to, buffer, len, outcome: Err(ProtectError::UnknownStream) }
+    }
+}
+
+/// An SRTP packet of a batch to be unprotected.
+pub struct InboundPacket<'a> {
+    /// Our address to which it came.
+    pub at: Destination,
+    /// The packet.
+    pub packet: &'a mut [u8],
+    /// Receives what came of it.
+    pub outcome: Result<Accepted, UnprotectError>,
+}
+
+impl<'a> InboundPacket<'a> {
+    /// A packet whose outcome is still [`UnprotectError::UnknownStream`].
+    #[must_use]
+    pub fn new(at: Destination, packet: &'a mut [u8]) -> Self {
+        Self { at, packet, outcome: Err(UnprotectError::UnknownStream) }
+    }
+}
+
+impl ContextDb {
+    /// Protects packets of any streams, in their order, as [`Self::protect_rtp`] does with each. It is faster than one
+    /// by one, most of all if packets of about one length stand together.
+    pub fn protect_rtp_batch(&mut self, now: Time, batch: &mut [OutboundPacket<'_>]) {
+        let (fours, rest) = batch.as_chunks_mut::<4>();
+        for four in fours {
+            self.protect_group(now, four);
+        }
+        let (twos, one) = rest.as_chunks_mut::<2>();
+        for two in twos {
+            self.protect_group(now, two);
+        }
+        for item in one {
+            item.outcome = self.protect_rtp(now, item.to, item.buffer, item.len);
+        }
+    }
+
+    /// Copies one RTP packet into every buffer and protects it for every destination: one payload to many receivers,
+    /// each under its own key. Buffers and destinations are those of `batch`; `len` is set.
+    pub fn fan_out(&mut self, now: Time, packet: &[u8], batch: &mut [OutboundPacket<'_>]) {
+        for item in batch.iter_mut() {
+            item.len = packet.len();
+            if let Some(to) = item.buffer.get_mut(..packet.len()) {
+                to.copy_from_slice(packet);
+            }
+        }
+        self.protect_rtp_batch(now, batch);
+        for item in batch.iter_mut().filter(|item| item.buffer.len() < packet.len()) {
+            item.outcome = Err(ProtectError::BufferTooSmall { needed: packet.len() });
+        }
+    }
+
+    /// Unprotects packets of any streams, in their order, as [`Self::unprotect_rtp`] does with each; see
+    /// [`Self::protect_rtp_batch`].
+    pub fn unprotect_rtp_batch(&mut self, now: Time, batch: &mut [InboundPacket<'_>]) {
+        let (fours, rest) = batch.as_chunks_mut::<4>();
+        for four in fours {
+            self.unprotect_group(now, four);
+        }
+        let (twos, one) = rest.as_chunks_mut::<2>();
+        for two in twos {
+            self.unprotect_group(now, two);
+        }
+        for item in one {
+            item.outcome = self.unprotect_rtp(now, item.at, item.packet);
+        }
+    }
+
+    fn protect_group<const N: usize>(&mut self, now: Time, items: &mut [OutboundPacket<'_>; N]) {
+        let plans = items.each_ref().map(|item| self.plan_protect(item));
+        if !may_go_together(&plans, |plan| (plan.slot, plan.ready.index)) {
+            for item in items {
+                item.outcome = self.protect_rtp(now, item.to, item.buffer, item.len);
+            }
+            return;
+        }
+        let mut tails = [const { None }; N];
+        let mut places = plans.iter().zip(items.iter_mut()).zip(&mut tails);
+        let streams = &self.streams;
+        let mut jobs: [_; N] = core::array::from_fn(|_| {
+            let ((plan, item), tail) = places.next()?;
+            let plan = plan.as_ref()?;
+            let stream = &streams.get(plan.slot)?.stream;
+            let (body, behind) = item.buffer.split_at_mut_checked(item.len)?;
+            *tail = Some(behind);
+            let job = stream.sealing_simple(&plan.ready, body, plan.clear);
+            let transform = stream.key.context.rtp.transform.as_ref();
+            Some(BatchSealing { transform, job, tag: Err(AuthFailed) })
+        });
+        self.crypto.seal_batch(&mut jobs);
+        let tags = jobs.map(|job| job.map_or(Err(AuthFailed), |job| job.tag));
+        let outcomes = {
+            let mut places = plans.into_iter().zip(tags).zip(tails);
+            core::array::from_fn::<_, N, _>(|_| {
+                let ((plan, tag), tail) = places.next()?;
+                Some(self.finish_protect(&plan?, &tag.ok()?, tail?))
+            })
+        };
+        for (item, outcome) in items.iter_mut().zip(outcomes) {
+            item.outcome = outcome.unwrap_or(Err(ProtectError::Transform));
+            self.stats.count_protect(&item.outcome);
+        }
+    }
+
+    /// Where a packet's stream is and what it will become, if its stream is simple and takes it.
+    fn plan_protect(&mut self, item: &OutboundPacket<'_>) -> Option<ProtectPlan> {
+        let layout = RtpLayout::parse(item.buffer.get(..item.len)?).ok()?;
+        let slot = self.find_hot(Direction::Outbound, item.to, layout.ssrc)?;
+        let stream = &self.streams.get(slot)?.stream;
+        if !stream.is_simple() || stream.key.rtp_used + GROUP > stream.simple_limit() {
+            return None;
+        }
+        let ready = stream.prepare_simple(item.buffer.len(), item.len, layout.seq).ok()?;
+        Some(ProtectPlan { slot, clear: layout.header_len, ready })
+    }
+
+    fn finish_protect(
+        &mut self,
+        plan: &ProtectPlan,
+        tag: &Tag,
+        tail: &mut [u8],
+    ) -> Result<Protected, ProtectError> {
+        let stream = &mut self.streams.get_mut(plan.slot).ok_or(ProtectError::UnknownStream)?.stream;
+        stream.append_simple(&plan.ready, tail, tag)?;
+        stream.commit_simple(&plan.ready);
+        Ok(plan.ready.done)
+    }
+
+    fn unprotect_group<const N: usize>(&mut self, now: Time, items: &mut [InboundPacket<'_>; N]) {
+        let slots = items.each_ref().map(|item| self.plan_unprotect(item));
+        if slots.iter().any(Option::is_none) {
+            for item in items {
+                item.outcome = self.unprotect_rtp(now, item.at, item.packet);
+            }
+            return;
+        }
+        let streams = &self.streams;
+        let mut expectations = [const { Err(UnprotectError::UnknownStream) }; N];
+        let mut places = slots.iter().zip(items.iter_mut()).zip(&mut expectations);
+        let mut jobs: [_; N] = core::array::from_fn(|_| {
+            let ((slot, item), expectation) = places.next()?;
+            let (slot, layout) = (*slot)?;
+            let stream = &streams.get(slot)?.stream;
+            match stream.opening_simple(item.packet, layout) {
+                Ok((expected, job)) => {
+                    *expectation = Ok((slot, expected));
+                    let transform = stream.key.context.rtp.transform.as_ref();
+                    Some(BatchOpening { transform, job, outcome: Err(AuthFailed) })
+                }
+                Err(error) => {
+                    *expectation = Err(error);
+                    None
+                }
+            }
+        });
+        self.crypto.open_batch(&mut jobs);
+        let opened = jobs.map(|job| job.is_some_and(|job| job.outcome.is_ok()));
+        for (((item, slot), expectation), opened) in items.iter_mut().zip(slots).zip(expectations).zip(opened)
+        {
+            item.outcome = self.finish_unprotect(expectation, opened);
+            if let (Err(_), Some(entry)) =
+                (&item.outcome, slot.and_then(|(slot, _)| self.streams.get_mut(slot)))
+            {
+                entry.stream.refused = entry.stream.refused.wrapping_add(1);
+            }
+            self.stats.count_unprotect(&item.outcome);
+        }
+    }
+
+    /// The slot of a packet's stream, if it is simple.
+    fn plan_unprotect(&mut self, item: &InboundPacket<'_>) -> Option<(u32, RtpLayout)> {
+        let layout = RtpLayout::parse(item.packet).ok()?;
+        let slot = self.find_hot(Direction::Inbound, item.at, layout.ssrc)?;
+        self.streams.get(slot)?.stream.is_simple().then_some((slot, layout))
+    }
+
+    /// The window is asked again: two packets of a group may be one packet twice.
+    fn finish_unprotect(
+        &mut self,
+        expectation: Result<(u32, Expected), UnprotectError>,
+        opened: bool,
+    ) -> Result<Accepted, UnprotectError> {
+        let (slot, expected) = expectation?;
+        if !opened {
+            return Err(UnprotectError::Unauthenticated);
+        }
+        let entry = self.streams.get_mut(slot).ok_or(UnprotectError::UnknownStream)?;
+        entry.stream.check_simple(&expected)?;
+        let opened = entry.stream.commit_opened(expected);
+        Ok(accepted(opened, entry.owner, entry.sender, false))
+    }
+}
+
+/// A packet that can be protected in a group.
+struct ProtectPlan {
+    slot: u32,
+    clear: usize,
+    ready: Ready,
+}
+
+/// Whether all packets of a group have a plan, and no two want one index of one stream, or lie on both sides of a wrap.
+fn may_go_together<P>(plans: &[Option<P>], place: impl Fn(&P) -> (u32, Extended)) -> bool {
+    plans.iter().enumerate().all(|(at, plan)| {
+        let Some((slot, index)) = plan.as_ref().map(&place) else { return false };
+        plans.iter().take(at).flatten().map(&place).all(|(other_slot, other_index)| {
+            slot != other_slot || (index != other_index && epoch(index) == epoch(other_index))
+        })
+    })
+}
+
+/// Packets of the largest group.
+const GROUP: u64 = 4;
