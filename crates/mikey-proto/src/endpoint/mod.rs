@@ -272,7 +272,10 @@ impl Endpoint {
         self.now = now;
         self.half_open.expire(now);
         let config = Arc::clone(&self.config);
-        while let Some((_, key)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+        // Each one once, whatever it asks for next: nothing that comes from outside may keep us here.
+        let due: Vec<Key> =
+            self.timers.iter().take_while(|(at, _)| *at <= now).map(|(_, key)| *key).collect();
+        for key in due {
             self.unschedule(key);
             let mut cx = Cx { now, config: &config, out: &mut self.out };
             match key {

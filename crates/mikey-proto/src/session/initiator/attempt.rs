@@ -71,6 +71,8 @@ pub(crate) struct Attempt {
     /// Until then branches may be finished.
     last_moment: Time,
     succeeded: bool,
+    /// The time of the last input.
+    now: Time,
 }
 
 /// An answer that waits for a slot.
@@ -169,6 +171,7 @@ impl Attempt {
             deadline: cx.now + cx.config.request_lifetime,
             last_moment: cx.now + cx.config.request_lifetime * 2,
             succeeded: false,
+            now: cx.now,
         };
         let group = *cx.config.policy.groups.first().ok_or(ApiMisuse::Policy("group"))?;
         attempt.add_first(cx, group)?;
@@ -183,8 +186,9 @@ impl Attempt {
     pub(crate) fn wake(&self) -> Time {
         let firsts = self.firsts.iter().filter_map(|f| f.outstanding.wake());
         let branches = self.branches.iter().filter_map(|b| b.outstanding.wake());
-        let slots =
-            self.branches.iter().map(|b| b.taken_at + BRANCH_SLOT).filter(|_| !self.waiting.is_empty());
+        let slots = self.branches.iter().map(|b| b.taken_at + BRANCH_SLOT);
+        // Slots that are free already were filled by whoever was waiting.
+        let slots = slots.filter(|at| *at > self.now && !self.waiting.is_empty());
         let end = if self.is_waiting() { self.last_moment } else { self.deadline };
         firsts.chain(branches).chain(slots).fold(end, Time::min)
     }
@@ -205,6 +209,7 @@ impl Attempt {
         if peek.csb_id != self.shared.csb_id {
             return Err(DropReason::WrongHeader.into());
         }
+        self.fill_slots(cx);
         let key = cx.config.provider.sha256.digest(&[raw]);
         if self.seen.contains(&key) {
             // The same octets are the same branch: two would be two contexts with one key.
@@ -288,6 +293,7 @@ impl Attempt {
                     cx.out.metrics.authenticated += 1;
                     let branch = self.branches.remove(at);
                     self.succeeded = true;
+                    self.fill_slots(cx);
                     let verified = Box::new(branch.into_verified(&self.shared, peer, agreed, th4));
                     return Ok(Outcome::Established { verified, last: self.keep == Branches::First });
                 }
@@ -376,6 +382,7 @@ impl Attempt {
     }
 
     fn fill_slots(&mut self, cx: &mut Cx<'_>) {
+        self.now = cx.now;
         while self.slots_in_use(cx.now) < MAX_BRANCHES {
             let Some(next) = self.waiting.pop_front() else { break };
             if let Err(Fault::Discard(why)) = self.take_up(cx, next.from, &next.raw, next.key) {
