@@ -8,6 +8,9 @@
     clippy::indexing_slicing
 )]
 
+pub mod craft;
+pub mod mallory;
+
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -17,7 +20,7 @@ use mikey_proto::{
     Call, CallId, Endpoint, EndpointConfig, Error, Event, Identity, Name, Negotiated, Peer, PskStore,
     PskTable, Role, SessionId, SrtpKeys, Time,
 };
-use mikey_sim::{Adversary, Ca, KeyKind, Link, World, address, provider};
+use mikey_sim::{Adversary, Ca, Datagram, KeyKind, Link, World, address, provider};
 
 pub const ALICE: &str = "sip:alice@example.com";
 pub const BOB: &str = "sip:bob@example.com";
@@ -48,6 +51,57 @@ pub fn certified(ca: &Ca, own: &str, kind: KeyKind, seed: u64) -> EndpointConfig
     config.trust = ca.trust();
     config.unix_time_at_zero = Some(NOW);
     config
+}
+
+/// How both ends authenticate themselves in a test that runs in both ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Psk,
+    Certificate,
+}
+
+impl Mode {
+    pub const ALL: [Self; 2] = [Self::Psk, Self::Certificate];
+}
+
+/// A CA and what it issued to Alice and Bob, made once for many runs.
+pub struct Parties {
+    pub ca: Ca,
+    alice: Identity,
+    bob: Identity,
+}
+
+impl Parties {
+    pub fn new(kind: KeyKind) -> Self {
+        let ca = Ca::new("ca");
+        let provider = provider(0);
+        let (alice, bob) = (ca.identity(&provider, ALICE, kind), ca.identity(&provider, BOB, kind));
+        Self { ca, alice, bob }
+    }
+
+    pub fn alice(&self, mode: Mode, seed: u64) -> EndpointConfig {
+        self.config(mode, &self.alice, (ALICE, BOB), seed)
+    }
+
+    pub fn bob(&self, mode: Mode, seed: u64) -> EndpointConfig {
+        self.config(mode, &self.bob, (BOB, ALICE), seed)
+    }
+
+    pub fn pair(&self, mode: Mode, link: Link, seed: u64) -> Pair {
+        Pair::new(link, self.alice(mode, 2 * seed), self.bob(mode, 2 * seed + 1))
+    }
+
+    fn config(&self, mode: Mode, own: &Identity, names: (&str, &str), seed: u64) -> EndpointConfig {
+        match mode {
+            Mode::Psk => with_psk(names.0, names.1, [7; 32], seed),
+            Mode::Certificate => {
+                let mut config = EndpointConfig::new(provider(seed), own.clone());
+                config.trust = self.ca.trust();
+                config.unix_time_at_zero = Some(NOW);
+                config
+            }
+        }
+    }
 }
 
 /// What an end knows once it is established.
@@ -101,6 +155,47 @@ impl Pair {
     pub fn established(&mut self) -> (End, End) {
         let [alice, bob] = &mut self.events;
         (end(alice).expect("alice is not established"), end(bob).expect("bob is not established"))
+    }
+
+    /// What each end knows, established or not, whatever else was reported.
+    pub fn outcome(&mut self) -> (Option<End>, Option<End>) {
+        let noise = |event: &Event| {
+            !matches!(
+                event,
+                Event::CallFailed { .. } | Event::BranchFailed { .. } | Event::CallerRefused { .. }
+            )
+        };
+        self.events.iter_mut().for_each(|events| events.retain(noise));
+        let [alice, bob] = &mut self.events;
+        (end(alice), end(bob))
+    }
+
+    /// The outcome of a run in which the two must agree, whoever else was heard.
+    pub fn agreed(&mut self) -> (End, End) {
+        let (alice, bob) = self.outcome();
+        let (alice, bob) = (alice.expect("alice is not established"), bob.expect("bob is not established"));
+        assert_eq!((alice.peer.name.to_string(), bob.peer.name.to_string()), (BOB.into(), ALICE.into()));
+        assert_eq!(alice.negotiated, bob.negotiated);
+        same_keys(&alice, &bob);
+        (alice, bob)
+    }
+
+    /// A further call between the same two endpoints, which succeeds like the first one.
+    pub fn call_again(&mut self) -> (End, End) {
+        self.events = [Vec::new(), Vec::new()];
+        let until = self.world.now() + Duration::from_secs(60);
+        self.start(BOB).run(until).agreed()
+    }
+
+    /// Metrics of node `n`.
+    pub fn metrics(&self, n: usize) -> mikey_proto::Metrics {
+        self.world.node(n).metrics()
+    }
+
+    /// Hands a datagram to node `to` as if it came from `from`.
+    pub fn inject(&mut self, from: std::net::SocketAddr, to: usize, bytes: &[u8]) {
+        let to = address(u8::try_from(to).unwrap());
+        self.world.inject(Datagram { from, to, bytes: bytes.to_vec() });
     }
 
     /// Why the call failed.
