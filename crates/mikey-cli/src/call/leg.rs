@@ -18,6 +18,8 @@ use crate::call::rtcp::Farewell;
 const FRAME_TIME: Duration = Duration::from_millis(20);
 /// With `--fast`: a little time for each frame, so that no socket's buffer overflows.
 const FAST_FRAME_TIME: Duration = Duration::from_micros(200);
+/// Frames that leave at once at most.
+const MAX_BURST: u32 = 16;
 /// The farewell is said this often: any of them may be lost.
 const FAREWELLS: u32 = 3;
 /// A peer that says nothing for so long has gone.
@@ -114,7 +116,9 @@ impl Leg {
         if now < self.next_at || self.is_quiet() {
             return None;
         }
-        self.next_at = self.next_at + self.frame_time();
+        // After a pause of the process a few frames are caught up with; more at once would overflow the peer's buffer.
+        let behind = now.since(self.next_at).saturating_sub(self.frame_time() * MAX_BURST);
+        self.next_at = self.next_at + behind + self.frame_time();
         let at = usize::try_from(self.sent).ok()? * FRAME;
         if let Some(frame) = self.speech.get(at..at + FRAME) {
             self.sent += 1;
@@ -252,6 +256,16 @@ mod tests {
         let expected = Tally { sent: 0, received: 3, lost: Some(0), identical: Some(true), heard: speech };
         assert_eq!(bob.tally(), expected);
         assert_eq!(alice.tally().identical, Some(true), "nothing was said and nothing was heard");
+    }
+
+    #[test]
+    fn a_pause_of_the_process_gives_no_flood() {
+        let mut alice = leg(&[7; 100 * 160], 1);
+        let mut burst = |at| std::iter::from_fn(|| alice.poll(Time::from_millis(at), 0)).count();
+        assert_eq!(burst(0), 1);
+        assert_eq!(burst(60), 3);
+        assert_eq!(burst(1500), 17);
+        assert_eq!(burst(1520), 1);
     }
 
     #[test]

@@ -77,12 +77,15 @@ fn show(ui: Ui, found: &Found, decoded: &Decoded, full: bool) {
     for quirk in &decoded.quirks {
         text.push_str(&format!("note: {quirk}\n"));
     }
+    if let Some(rule) = &decoded.broken_rule {
+        text.push_str(&format!("note: every receiver drops it: {rule}\n"));
+    }
     let payloads: Vec<_> = decoded.nodes.iter().map(Node::to_json).collect();
     ui.result(
         text,
         &json!({"event": "message", "source": found.source, "title": decoded.title,
             "micros": found.packet.map(|packet| packet.0), "length": found.octets.len(), "payloads": payloads,
-            "quirks": decoded.quirks}),
+            "quirks": decoded.quirks, "broken_rule": decoded.broken_rule.as_ref().map(ToString::to_string)}),
     );
 }
 

@@ -14,7 +14,6 @@ use mikey::{
 use mikey_crypto::SecretBytes;
 use mikey_net::{Clock, Direction, Tap};
 use serde_json::json;
-use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::audio::speech::Side as SpeechSide;
@@ -36,6 +35,10 @@ const BOB: &str = "sip:bob@example.com";
 const LIFETIME: Duration = Duration::from_secs(5);
 /// What the eavesdropper sends to each end.
 const FORGERIES: u64 = 3;
+/// The packet that it keeps.
+const KEPT: u32 = 3;
+/// The packet before which it attacks.
+const ATTACK: u32 = 4;
 
 /// Arguments of `mikey demo`.
 #[derive(Debug, clap::Args)]
@@ -72,7 +75,6 @@ pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
     let ui = *ui;
     let clock = Clock::start();
     let (recorder, key_log) = args.recording.start(ui, clock)?;
-    let (overheard, mut eavesdropper) = mpsc::unbounded_channel();
     let mut configs = prepare(&args, clock)?.into_iter();
     let (Some(alice), Some(bob)) = (configs.next(), configs.next()) else { return Ok(()) };
     let call = offer(&args, &alice)?;
@@ -86,7 +88,7 @@ pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
         let any = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
         let mut line = Line::open(any, clock, prepared, voice.clone(), boxed(key_log.as_ref()))?;
         let tap = recorder.tap(clock, See::Sent);
-        line.tap(Box::new(Eavesdropper { tap, overheard: overheard.clone(), media: 0 }));
+        line.tap(Box::new(Eavesdropper::new(tap)?));
         ui.text(format_args!("{name:<6}{identity} at {}\n      says {origin}", line.local_addr()));
         ui.json(&json!({"event": "endpoint", "name": name, "identity": identity, "local": line.local_addr(),
             "speech": origin}));
@@ -101,7 +103,7 @@ pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
     let (Some(mut alice), Some(mut bob)) = (ends.next(), ends.next()) else { return Ok(()) };
     let to = bob.line.local_addr();
     alice.line.call(to, &call)?;
-    let done = converse(ui, &recorder, &mut alice, &mut bob, &mut eavesdropper).await;
+    let done = converse(ui, &recorder, &mut alice, &mut bob).await;
     alice.line.finish().await;
     bob.line.finish().await;
     recorder.finish()?;
@@ -110,21 +112,12 @@ pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
 }
 
 /// Runs both ends until the call is over.
-async fn converse(
-    ui: Ui,
-    recorder: &Recorder,
-    alice: &mut End,
-    bob: &mut End,
-    eavesdropper: &mut mpsc::UnboundedReceiver<Overheard>,
-) -> Result {
-    let forger = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
-        .map_err(|error| Error::failed(format!("cannot open a socket: {}", io_reason(&error))))?;
+async fn converse(ui: Ui, recorder: &Recorder, alice: &mut End, bob: &mut End) -> Result {
     let mut introduced = false;
     while alice.over.is_none() || bob.over.is_none() {
         tokio::select! {
             event = alice.line.next() => handle(ui, alice, event?)?,
             event = bob.line.next() => handle(ui, bob, event?)?,
-            Some(overheard) = eavesdropper.recv() => overheard.attack(&forger),
         }
         if let (Some(a), Some(b), false) = (&alice.started, &bob.started, introduced) {
             introduced = true;
@@ -263,33 +256,34 @@ fn offer(args: &Args, alice: &Prepared) -> Result<Call> {
     Ok(Call::new(parse_name(BOB)?, vec![stream(Side::Local), stream(Side::Remote)]))
 }
 
-/// A packet of speech that the eavesdropper keeps.
-struct Overheard {
-    to: SocketAddr,
-    packet: Vec<u8>,
+/// A tap that keeps a packet of speech, and after the next one sends what must be refused.
+struct Eavesdropper {
+    tap: Box<dyn Tap>,
+    socket: UdpSocket,
+    media: u32,
+    kept: Vec<u8>,
 }
 
-impl Overheard {
-    /// Sends what must be refused: the packet again, a changed one, a forged message.
-    fn attack(&self, forger: &UdpSocket) {
+impl Eavesdropper {
+    fn new(tap: Box<dyn Tap>) -> Result<Self> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+            .map_err(|error| Error::failed(format!("cannot open a socket: {}", io_reason(&error))))?;
+        Ok(Self { tap, socket, media: 0, kept: Vec::new() })
+    }
+
+    /// The packet again, a changed one, a forged message.
+    fn attack(&self, to: SocketAddr) {
         // The next sequence numbers are still free: it is the tag that must give the change away.
-        let mut changed = self.packet.clone();
+        let mut changed = self.kept.clone();
         if let Some([high, low]) = changed.get_mut(2..4).and_then(|octets| octets.first_chunk_mut::<2>()) {
             [*high, *low] = (u16::from_be_bytes([*high, *low]) | 0x10).wrapping_add(0x10).to_be_bytes();
         }
         let forged = [&[2, 43, 21, 1][..], &[0; 40]].concat();
-        for octets in [&self.packet, &changed, &forged] {
+        for octets in [&self.kept, &changed, &forged] {
             // On loopback nothing is lost; if it were, the count at the end would say so.
-            let _ = forger.send_to(octets, self.to);
+            let _ = self.socket.send_to(octets, to);
         }
     }
-}
-
-/// A tap that passes the third packet of speech on to the eavesdropper.
-struct Eavesdropper {
-    tap: Box<dyn Tap>,
-    overheard: mpsc::UnboundedSender<Overheard>,
-    media: u32,
 }
 
 impl Tap for Eavesdropper {
@@ -304,8 +298,11 @@ impl Tap for Eavesdropper {
         self.tap.datagram(direction, at, local, remote, octets);
         if direction == Direction::Outbound && classify(octets) == Class::Rtp {
             self.media += 1;
-            if self.media == 3 {
-                let _ = self.overheard.send(Overheard { to: remote, packet: octets.to_vec() });
+            match self.media {
+                KEPT => self.kept = octets.to_vec(),
+                // The one that was kept has left before.
+                ATTACK => self.attack(remote),
+                _ => {}
             }
         }
     }

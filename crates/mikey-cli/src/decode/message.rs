@@ -1,6 +1,7 @@
 //! A whole message as a tree: HDR, every payload, what real peers of version 1 do otherwise.
 
-use mikey_wire::{CsMap, DecodeError, Header, Message, PrfFunc, Quirk, Version};
+use mikey_wire::v2::{Cce2Resp, ErrorMsg, GroupRekey, InitReq, InitResp, ResumeReq, ResumeResp, Sealed};
+use mikey_wire::{CsMap, DataType, DecodeError, Header, Message, Payload, PrfFunc, Quirk, Version};
 
 use crate::decode::payload::{View, node, registered, ssrc_node};
 use crate::decode::tree::{Field, Node};
@@ -14,6 +15,8 @@ pub(crate) struct Decoded {
     pub(crate) nodes: Vec<Node>,
     /// What is not as the RFCs say, yet understood.
     pub(crate) quirks: Vec<&'static str>,
+    /// Of version 2: the rule of the message that it breaks. Every receiver drops it.
+    pub(crate) broken_rule: Option<DecodeError>,
 }
 
 /// Decodes one message.
@@ -30,7 +33,24 @@ pub(crate) fn decode(octets: &[u8], show_keys: bool) -> Result<Decoded, DecodeEr
     let name =
         header.data_type.name().map_or_else(|| format!("data type {}", header.data_type.0), str::to_owned);
     let title = format!("{name}, version {}, {} octets", header.version.octet(), octets.len());
-    Ok(Decoded { title, nodes, quirks: quirks.iter().map(Quirk::describe).collect() })
+    let broken_rule = (header.version == Version::V2).then(|| check(&message).err()).flatten();
+    Ok(Decoded { title, nodes, quirks: quirks.iter().map(Quirk::describe).collect(), broken_rule })
+}
+
+/// The rules of version 2: which payloads in which order, which header fields. What is inside of KEMAC is not seen.
+fn check(message: &Message<'_>) -> Result<(), DecodeError> {
+    let raw = message.raw;
+    let has_kemac = message.items.iter().any(|item| matches!(item.payload, Payload::Kemac(_)));
+    match message.header.data_type {
+        DataType::INIT_REQ => InitReq::decode(raw).map(drop),
+        DataType::INIT_RESP => InitResp::decode(raw).map(drop),
+        DataType::CCE2_RESP => Cce2Resp::decode(raw).map(drop),
+        DataType::RESUME_REQ => ResumeReq::decode(raw).map(drop),
+        DataType::RESUME_RESP => ResumeResp::decode(raw).map(drop),
+        DataType::GROUP_REKEY => GroupRekey::decode(raw).map(drop),
+        DataType::ERROR if !has_kemac => ErrorMsg::decode(raw).map(drop),
+        _ => Sealed::decode(raw).map(drop),
+    }
 }
 
 fn header_node(header: &Header<'_>) -> Node {
@@ -117,6 +137,26 @@ mod tests {
             }
         }
         messages
+    }
+
+    #[test]
+    fn a_message_of_version_2_that_breaks_a_rule_is_shown_with_the_rule() {
+        use mikey_wire::{Extension, Id, IdType, Session, encode};
+        let header = Header {
+            version: Version::V2,
+            data_type: DataType::INIT_REQ,
+            v: true,
+            prf: 0,
+            csb_id: 7,
+            cs_map: CsMap::NONE,
+        };
+        let session = Payload::Ext(Extension::Session(Session { spi_i: 1, spi_r: 0 }));
+        let id = Payload::Id(Id { ty: IdType::URI, data: b"sip:alice@example.com" });
+        let octets = encode(&header, &[session, id, Payload::Rand(&[9; 32])]).unwrap();
+        let decoded = decode(&octets, false).unwrap();
+        assert_eq!(decoded.nodes.len(), 4);
+        let broken = decoded.broken_rule.unwrap();
+        assert_eq!(broken.payload, Some(mikey_wire::PayloadType::ID), "{broken}");
     }
 
     #[test]
