@@ -127,3 +127,97 @@ impl Master {
         done
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    const NIST: &str = include_str!("../../../vectors/external/srtp_kdf_nist_acvp.json");
+
+    fn crypto() -> &'static dyn SrtpCrypto {
+        mikey_crypto_aws_lc::provider().srtp
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+        digits.chunks(2).map(|p| u8::from_str_radix(core::str::from_utf8(p).unwrap(), 16).unwrap()).collect()
+    }
+
+    fn master(key: &str, salt: &str) -> Master {
+        Master { key: hex(key).into(), salt: hex(salt).into() }
+    }
+
+    /// SRTCP takes its index as 48 bits, and a rate of 0 is "no rate".
+    #[test]
+    fn nist_acvp() {
+        let file: serde_json::Value = serde_json::from_str(NIST).unwrap();
+        let vectors = file["vectors"].as_array().unwrap();
+        assert!(vectors.len() >= 7);
+        for vector in vectors {
+            let field = |name: &str| vector[name].as_str().unwrap();
+            let master = master(field("masterKey"), field("masterSalt"));
+            let policy =
+                SrtpPolicy { key_len: master.key.len() as u8, ..SrtpPolicy::AES_CM_128_HMAC_SHA1_80 };
+            let kdr = u64::from_str_radix(field("kdr"), 16).unwrap_or(0);
+            for (purpose, name, index) in
+                [(Purpose::Rtp, "srtp", "index"), (Purpose::Rtcp, "srtcp", "srtcpIndex")]
+            {
+                let index = u64::from_str_radix(field(index), 16).unwrap();
+                let period = index.checked_div(kdr).unwrap_or(0);
+                let keys = master.derive(crypto(), &policy, purpose, period).unwrap();
+                let expected = |part: &str| hex(vector[std::format!("{name}{part}")].as_str().unwrap());
+                assert_eq!(keys.encryption(), expected("Ke"), "tcId {} {name}", vector["tcId"]);
+                assert_eq!(keys.authentication(), expected("Ka"), "tcId {} {name}", vector["tcId"]);
+                assert_eq!(keys.salt[..14], expected("Ks"), "tcId {} {name}", vector["tcId"]);
+            }
+        }
+    }
+
+    /// RFC 3711 appendix B.3, RFC 6188 sections 7.2 and 7.4, RFC 6904 appendix A.1.
+    #[test]
+    fn rfc_examples() {
+        let cases = [
+            (
+                "E1F97A0D3E018BE0D64FA32C06DE4139",
+                "0EC675AD498AFEEBB6960B3AABE6",
+                ["C61E7A93744F39EE10734AFE3FF7A087", "CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4"],
+                "30CBBC08863D8C85D49DB34A9AE1",
+            ),
+            (
+                "f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6",
+                "3b04803de51ee7c96423ab5b78d2",
+                [
+                    "5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4",
+                    "fd9c32d39ed5fbb5a9dc96b30818454d1313dc05",
+                ],
+                "fa31791685ca444a9e07c6c64e93",
+            ),
+            (
+                "73edc66c4fa15776fb57f9505c17136550ffda71f3e8e5f1",
+                "c8522f3acd4ce86d5add78edbb11",
+                [
+                    "31874736a8f1143870c26e4857d8a5b2c4a354407faadabb",
+                    "355b10973cd95b9eacf4061c7e1a7151e7cfbfcb",
+                ],
+                "2372b82d639b6d8503a47adc0a6c",
+            ),
+        ];
+        for (key, salt, [encryption, authentication], session_salt) in cases {
+            let master = master(key, salt);
+            let policy =
+                SrtpPolicy { key_len: master.key.len() as u8, ..SrtpPolicy::AES_CM_128_HMAC_SHA1_80 };
+            let keys = master.derive(crypto(), &policy, Purpose::Rtp, 0).unwrap();
+            assert_eq!(keys.encryption(), hex(encryption));
+            assert_eq!(keys.authentication(), hex(authentication));
+            assert_eq!(keys.salt[..14], hex(session_salt));
+        }
+        let (key, salt, ..) = cases[0];
+        let header = master(key, salt)
+            .derive(crypto(), &SrtpPolicy::AES_CM_128_HMAC_SHA1_80, Purpose::Header, 0)
+            .unwrap();
+        assert_eq!(header.encryption(), hex("549752054D6FB708622C4A2E596A1B93"));
+        assert_eq!(header.salt[..14], hex("AB01818174C40D39A3781F7C2D27"));
+    }
+}

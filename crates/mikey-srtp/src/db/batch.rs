@@ -196,10 +196,8 @@ impl ContextDb {
         for (((item, slot), expectation), opened) in items.iter_mut().zip(slots).zip(expectations).zip(opened)
         {
             item.outcome = self.finish_unprotect(expectation, opened);
-            if let (Err(_), Some(entry)) =
-                (&item.outcome, slot.and_then(|(slot, _)| self.streams.get_mut(slot)))
-            {
-                entry.stream.refused = entry.stream.refused.wrapping_add(1);
+            if let (Err(error), Some((slot, layout))) = (item.outcome, slot) {
+                item.outcome = Err(self.refuse(now, item.at, item.packet, layout, slot, error));
             }
             self.stats.count_unprotect(&item.outcome);
         }

@@ -80,6 +80,8 @@ pub struct ContextDb {
     stats: Stats,
     /// A packet while several keys are tried on it.
     spare: Vec<u8>,
+    /// A packet while several senders are tried on it.
+    trial: Vec<u8>,
 }
 
 /// A stream with its place in the table.
@@ -119,6 +121,7 @@ impl ContextDb {
             keys: BTreeMap::new(),
             stats: Stats::default(),
             spare: Vec::new(),
+            trial: Vec::new(),
         }
     }
 

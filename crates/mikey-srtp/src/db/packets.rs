@@ -169,10 +169,7 @@ impl ContextDb {
         let (owner, sender) = (entry.owner, entry.sender);
         match entry.stream.unprotect_rtp(self.crypto, now, packet, layout, &mut self.spare) {
             Ok(opened) => Ok(accepted(opened, owner, sender, false)),
-            Err(error) => {
-                entry.stream.refused = entry.stream.refused.wrapping_add(1);
-                Err(error)
-            }
+            Err(error) => Err(self.refuse(now, at, packet, layout, slot, error)),
         }
     }
 
