@@ -144,14 +144,14 @@ fn write(path: &Path, contents: &[u8], mode: u32, overwrite: Overwrite) -> Resul
 }
 
 fn open(path: &Path, mode: u32, overwrite: Overwrite) -> Result<File> {
-    if overwrite == Overwrite::Force {
-        // A new file, not the old one: its mode and its other names stay as they were.
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Error::file("replace", path, &error));
-            }
-            _ => {}
+    if overwrite == Overwrite::Force
+        && let Ok(old) = std::fs::symlink_metadata(path)
+    {
+        if !old.is_file() && !old.is_symlink() {
+            return Err(Error::failed(format!("'{}' is not a file that can be replaced", path.display())));
         }
+        // A new file, not the old one: its mode and its other names stay as they were.
+        std::fs::remove_file(path).map_err(|error| Error::file("replace", path, &error))?;
     }
     let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     opened.map_err(|error| match error.kind() {
@@ -177,6 +177,23 @@ mod tests {
         write_secret(&path, b"three", Overwrite::Force).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"three");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn only_a_file_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(write_secret(dir.path(), b"x", Overwrite::Force).is_err());
+        assert!(dir.path().is_dir());
+        let socket = dir.path().join("socket");
+        let _bound = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(create_secret(&socket).unwrap_err().message().contains("not a file that can be replaced"));
+        assert!(socket.exists());
+        let (target, link) = (dir.path().join("target"), dir.path().join("link"));
+        std::fs::write(&target, b"kept").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        write_secret(&link, b"secret", Overwrite::Force).unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"kept");
+        assert_eq!(std::fs::read(&link).unwrap(), b"secret");
     }
 
     #[test]
