@@ -90,6 +90,8 @@ pub struct World<N> {
     pub sent: Vec<Datagram>,
 }
 
+/// A wrong number of a node is a mistake in a test, and ends it.
+#[allow(clippy::panic)]
 impl<N: Node> World<N> {
     /// A world with these nodes.
     #[must_use]

@@ -9,6 +9,7 @@
 )]
 
 pub mod craft;
+pub mod hand;
 pub mod mallory;
 
 use core::time::Duration;
