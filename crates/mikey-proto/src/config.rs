@@ -39,6 +39,8 @@ pub struct EndpointConfig {
     pub rekey_after: Option<Duration>,
     /// Whether renewals by time have a new DH.
     pub rekey_with_dh: bool,
+    /// Whether RESUME has a new DH, which gives its final keys forward secrecy.
+    pub resume_with_dh: bool,
     /// Half-open sessions that a responder keeps. Beyond it, the oldest one goes.
     pub max_half_open: usize,
     /// Half-open sessions from which on a cookie is asked for.
@@ -63,6 +65,7 @@ impl EndpointConfig {
             request_lifetime: REQUEST_LIFETIME,
             rekey_after: None,
             rekey_with_dh: true,
+            resume_with_dh: true,
             max_half_open: 65_536,
             cookie_threshold: 1024,
             max_half_open_per_address: 256,

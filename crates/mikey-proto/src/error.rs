@@ -134,6 +134,8 @@ pub enum ApiMisuse {
     Streams,
     /// Authentication by fingerprint needs the name of the peer, and no retargeting; an expected call needs the caller's tls-id.
     Signalled,
+    /// The ticket has expired, or a stream of the resumed call has more than one policy.
+    Ticket,
     /// An SRTP policy that contradicts itself.
     SrtpPolicy,
     /// There is no such session.
@@ -234,6 +236,9 @@ impl fmt::Display for ApiMisuse {
             Self::NoCredential => "no credential for any authentication method that the policy allows",
             Self::Streams => "between 1 and 64 streams are needed, each offering 1 to 16 policies",
             Self::Signalled => "authentication by fingerprint needs both names and the peer's tls-id",
+            Self::Ticket => {
+                "the ticket has expired, or a stream of the resumed call has more than one policy"
+            }
             Self::SrtpPolicy => "an srtp policy contradicts itself",
             Self::UnknownSession => "there is no such session",
             Self::State => "the session is in a state in which this cannot be done",
@@ -361,6 +366,8 @@ drop_reasons! {
     BadAnswer = "bad_answer",
     /// An ERROR that fits no attempt, or says what it may not.
     BadError = "bad_error",
+    /// A ticket that is unknown, used or too old; an ERROR was sent.
+    BadTicket = "bad_ticket",
     /// A fragment that does not fit the others.
     BadFragment = "bad_fragment",
     /// A REKEY that crossed ours and lost.

@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::negotiate::Choice;
 use crate::sas::Sas;
 use crate::streams::SrtpKeys;
+use crate::ticket::Ticket;
 use crate::time::Time;
 
 /// A call that was started here, until it has succeeded or failed.
@@ -106,6 +107,23 @@ pub enum Event {
         /// Where it is.
         remote: SocketAddr,
     },
+    /// Keys of early media: in a resumed call, what the initiator sends before the answer has come, for two seconds and
+    /// 64 kB. It may be a repeat of what was sent before if the peer's store of tickets failed. The other keys follow.
+    EarlyKeysReady {
+        /// The session that will be.
+        session: SessionId,
+        /// Where the peer is.
+        remote: SocketAddr,
+        /// The keys.
+        keys: SrtpKeys,
+    },
+    /// A ticket for the next call to this peer came. Keep it where nobody else can read it.
+    TicketReady {
+        /// The session that it belongs to.
+        session: SessionId,
+        /// The ticket.
+        ticket: Ticket,
+    },
     /// An answer to a call could not be authenticated. The call goes on until its time is up.
     BranchFailed {
         /// The call.
@@ -184,6 +202,8 @@ impl From<&Choice> for Negotiated {
 #[derive(Default)]
 pub(crate) struct Outbox {
     queue: VecDeque<Output>,
+    /// Sessions whose tickets are to be forgotten.
+    revoked: Vec<SessionId>,
     pub(crate) metrics: Metrics,
 }
 
@@ -201,6 +221,14 @@ impl Outbox {
 
     pub(crate) fn dropped(&mut self, why: DropReason) {
         self.metrics.dropped(why);
+    }
+
+    pub(crate) fn revoke(&mut self, session: SessionId) {
+        self.revoked.push(session);
+    }
+
+    pub(crate) fn take_revoked(&mut self) -> Vec<SessionId> {
+        std::mem::take(&mut self.revoked)
     }
 
     pub(crate) fn pop(&mut self) -> Option<Output> {

@@ -26,6 +26,7 @@ mod sas;
 mod session;
 mod srtp_params;
 mod streams;
+mod ticket;
 mod time;
 
 pub use auth::{AuthLevel, Peer};
@@ -42,4 +43,5 @@ pub use name::Name;
 pub use policy::{Confidentiality, Policy};
 pub use sas::Sas;
 pub use streams::{OfferedStream, Side, SrtpKeys, Stream, StreamAnswer, StreamKeys};
+pub use ticket::Ticket;
 pub use time::Time;

@@ -47,6 +47,13 @@ pub const MIN_REASSEMBLY: u16 = 4096;
 /// What this implementation declares.
 pub const DEFAULT_REASSEMBLY: u16 = 24_576;
 
+/// Tickets that an endpoint remembers; the oldest one goes.
+pub const MAX_TICKETS: usize = 65_536;
+/// How long a ticket may be used.
+pub const TICKET_LIFETIME: Duration = Duration::from_secs(86_400);
+/// How long early media may flow.
+pub const EARLY_MEDIA: Duration = Duration::from_secs(2);
+
 /// Crypto sessions of one session.
 pub const MAX_STREAMS: usize = 64;
 /// Policies offered for one crypto session.

@@ -26,6 +26,8 @@ pub struct Metrics {
     pub authenticated: u64,
     /// AUTHs, certificates, names and policies of peers that did not.
     pub refused: u64,
+    /// RESUMEs completed.
+    pub resumed: u64,
     /// REKEYs completed.
     pub rekeys: u64,
     /// Now: calls of ours that are not decided.

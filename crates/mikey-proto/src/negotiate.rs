@@ -81,7 +81,7 @@ impl Proposal {
                 kinds,
                 policy.confidentiality.iter().map(|c| c.value()).collect(),
                 policy.max_message.to_be_bytes().to_vec(),
-                vec![0],
+                if policy.resumption { vec![1, 0] } else { vec![0] },
             ],
         })
     }
@@ -145,7 +145,8 @@ impl Proposal {
             initiator: method(MspParam::PEER_AUTH, MspParam::MY_AUTH, self.accepts_certificates())?,
             confidential: pick(MspParam::CONFIDENTIALITY, MspParam::CONFIDENTIALITY, "confidentiality")?
                 == Confidentiality::Encrypted.value(),
-            resumption: false,
+            resumption: self.list(MspParam::RESUMPTION).contains(&1)
+                && offer.list(MspParam::RESUMPTION).contains(&1),
         })
     }
 

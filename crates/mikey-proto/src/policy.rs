@@ -24,6 +24,8 @@ pub struct Policy {
     pub confidentiality: Vec<Confidentiality>,
     /// The longest message that we reassemble from fragments, in octets: 4096 to 65535.
     pub max_message: u16,
+    /// Whether tickets for RESUME are given out and taken.
+    pub resumption: bool,
 }
 
 /// Whether the content of CCE is encrypted, or only authenticated as in the draft's figure.
@@ -66,6 +68,7 @@ impl Default for Policy {
             remote_methods: methods,
             confidentiality: vec![Confidentiality::Encrypted],
             max_message: DEFAULT_REASSEMBLY,
+            resumption: true,
         }
     }
 }

@@ -132,6 +132,8 @@ pub(crate) struct Offer {
     sessions: Vec<OfferedSession>,
     policies: Vec<SrtpPolicy>,
     mki: Option<[u8; 4]>,
+    /// What the answer's SPI must be: the same, but in RESUME.
+    answer_mki: Option<[u8; 4]>,
 }
 
 #[derive(Debug)]
@@ -149,7 +151,7 @@ impl Offer {
             return Err(ApiMisuse::Streams);
         }
         let local = Role::Initiator;
-        let mut offer = Self { local, sessions: Vec::new(), policies: Vec::new(), mki };
+        let mut offer = Self { local, sessions: Vec::new(), policies: Vec::new(), mki, answer_mki: mki };
         let mut next = [1_u8, 2];
         for stream in streams {
             if stream.policies.is_empty() || stream.policies.len() > MAX_POLICIES {
@@ -175,9 +177,26 @@ impl Offer {
         Ok(offer)
     }
 
+    /// The same offer for a RESUME: the keys of the answer have the MKI after that of the early ones.
+    pub(crate) fn for_resume(mut self) -> Self {
+        self.answer_mki = self.mki.map(|mki| u32::from_be_bytes(mki).wrapping_add(1).to_be_bytes());
+        self
+    }
+
+    /// The streams that we send, as early media: under the first policy that is offered for each.
+    pub(crate) fn early(&self) -> Vec<Agreed> {
+        let ours = self.sessions.iter().filter(|s| sender_of(s.cs_id) == self.local);
+        let agreed = |s: &OfferedSession| {
+            let policy = *self.policies.get(usize::from(*s.numbers.first()?))?;
+            let mki = self.mki.map(|mki| mki.to_vec()).unwrap_or_default();
+            Some(Agreed { cs_id: s.cs_id, policy, ssrc: s.ssrc, index: s.index, mki })
+        };
+        ours.filter_map(agreed).collect()
+    }
+
     /// What is offered again in a REKEY: the same crypto sessions with the policies that they have.
     pub(crate) fn again(local: Role, agreed: &[Agreed], mki: Option<[u8; 4]>) -> Result<Self, ApiMisuse> {
-        let mut offer = Self { local, sessions: Vec::new(), policies: Vec::new(), mki };
+        let mut offer = Self { local, sessions: Vec::new(), policies: Vec::new(), mki, answer_mki: mki };
         for a in agreed {
             let numbers = vec![offer.number(&a.policy)?];
             let ssrc = a.ssrc.filter(|_| sender_of(a.cs_id) == local);
@@ -245,7 +264,7 @@ impl Offer {
             {
                 return Err(bad("an srtp policy that was changed"));
             }
-            if got.spi != self.mki.as_ref().map_or(&[][..], |m| m) {
+            if got.spi != self.answer_mki.as_ref().map_or(&[][..], |m| m) {
                 return Err(bad("another mki"));
             }
             let data = got.data.as_ref().map(|d| (d.ssrc, d.index));
@@ -330,6 +349,24 @@ impl ReceivedOffer {
             offer.numbers.push(usable);
         }
         Ok(offer)
+    }
+
+    /// The streams of the peer, as early media: under the first policy that it offers for each, if we can act on it.
+    pub(crate) fn early(&self) -> Vec<Agreed> {
+        let theirs = self.streams.iter().zip(&self.numbers).filter(|(s, _)| s.sender == Side::Remote);
+        let agreed = |(s, usable): (&OfferedStream, &Vec<(u8, SrtpPolicy)>)| {
+            let (_, policy) = *usable.first()?;
+            Some(Agreed { cs_id: s.cs_id, policy, ssrc: s.ssrc, index: s.index, mki: self.mki.clone() })
+        };
+        theirs.filter_map(agreed).collect()
+    }
+
+    /// The same offer for the answer of a RESUME: under the MKI after the early one's.
+    pub(crate) fn with_next_mki(mut self) -> Self {
+        if let Ok(mki) = <[u8; 4]>::try_from(self.mki.as_slice()) {
+            self.mki = u32::from_be_bytes(mki).wrapping_add(1).to_be_bytes().to_vec();
+        }
+        self
     }
 
     /// The MKI of all offered crypto sessions: empty, or four octets.

@@ -206,3 +206,25 @@ fn a_borrowed_address_does_not_move_the_peer() {
     pair.run(Time::from_secs(64));
     assert_eq!(pair.world.node(1).remote(bob), Some(address(0)));
 }
+
+#[test]
+fn a_rekey_that_lost_a_crossing_is_not_answered_later() {
+    for seed in 0..20 {
+        let (mut pair, alice, bob) = pair(Link::perfect(seed), |_| ());
+        pair.world.sent.clear();
+        pair.world.act(0, |now, e: &mut Endpoint| e.rekey(now, alice, false)).unwrap();
+        pair.world.act(1, |now, e: &mut Endpoint| e.rekey(now, bob, false)).unwrap();
+        pair.run(Time::from_secs(70));
+        let requests = pair.world.sent.clone();
+        for datagram in requests {
+            pair.world.inject(datagram);
+        }
+        pair.run(Time::from_secs(80));
+        for n in [0, 1] {
+            assert_eq!(pair.world.node(n).metrics().rekeys, 1, "seed {seed}, end {n}");
+        }
+        pair.world.act(0, |now, e: &mut Endpoint| e.rekey(now, alice, false)).unwrap();
+        pair.run(Time::from_secs(90));
+        same_generation(&pair, 2);
+    }
+}

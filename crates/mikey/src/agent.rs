@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use mikey_crypto::SecretBytes;
 use mikey_proto::{
     ApiMisuse, Call, CallId, Endpoint, EndpointConfig, Error, Event, Expected, Metrics, Name, Output,
-    SessionId, StreamKeys, Time,
+    SessionId, StreamKeys, Ticket, Time,
 };
 use mikey_srtp::{
     ContextDb, DbConfig, Destination, ProtectError, RtpLayout, Ssrc, Stats, UnprotectError, rtcp_ssrc,
@@ -107,6 +107,21 @@ impl Agent {
     /// [`Error::Misuse`] if there is no credential for it or its streams contradict themselves.
     pub fn call(&mut self, now: Time, to: SocketAddr, call: &Call) -> Result<CallId, Error> {
         self.endpoint.connect(now, to, call)
+    }
+
+    /// Calls a peer met before with a ticket of it: one round trip, and media may flow at once. If the peer does not take the
+    /// ticket, a full handshake follows by itself.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if the ticket has expired or a stream of `call` has more than one policy.
+    pub fn resume(
+        &mut self,
+        now: Time,
+        to: SocketAddr,
+        ticket: Ticket,
+        call: &Call,
+    ) -> Result<CallId, Error> {
+        self.endpoint.resume(now, to, ticket, call)
     }
 
     /// Ends a call: no further answer is taken. Sessions that came of it stay.
@@ -283,7 +298,8 @@ impl Agent {
         buffer: &mut [u8],
         len: usize,
     ) -> Result<(usize, SocketAddr), MediaError> {
-        let to = self.endpoint.remote(session).ok_or(MediaError::UnknownSession)?;
+        let early = self.media.take_early(now, session, len)?;
+        let to = early.or_else(|| self.endpoint.remote(session)).ok_or(MediaError::UnknownSession)?;
         let plain = buffer.get(..len).ok_or(ProtectError::BufferTooSmall { needed: len })?;
         let ssrc = match kind {
             Kind::Rtp => RtpLayout::parse(plain).map_err(ProtectError::from)?.ssrc,
@@ -336,6 +352,14 @@ impl Agent {
             Event::Established { session, call, role, remote, peer, negotiated } => {
                 AgentEvent::Established { session, call, role, remote, peer, negotiated }
             }
+            Event::EarlyKeysReady { session, remote, keys } => {
+                let now = self.endpoint.now();
+                match self.media.install_early(now, session, remote, keys) {
+                    Ok(streams) => AgentEvent::EarlyMediaReady { session, streams },
+                    Err(why) => AgentEvent::MediaFailed { session, why },
+                }
+            }
+            Event::TicketReady { session, ticket } => AgentEvent::TicketReady { session, ticket },
             Event::SasReady { session, sas } => AgentEvent::SasReady { session, sas },
             Event::SasComparedByPeer { session, verified } => {
                 AgentEvent::SasComparedByPeer { session, verified }

@@ -4,8 +4,10 @@
 //! contexts are found by (SSRC, our address, our port).
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use mikey_crypto::srtp::SrtpPolicy;
+use mikey_proto::limits::EARLY_MEDIA;
 use mikey_proto::{SessionId, Side, SrtpKeys, StreamKeys, Time};
 use mikey_srtp::{
     ContextDb, Destination, Direction, Install, InstallError, MasterKey, Mki, Owner, PacketIndex,
@@ -14,6 +16,9 @@ use mikey_srtp::{
 
 /// How long an old inbound key still opens packets after a rekey.
 const OLD_KEY: core::time::Duration = core::time::Duration::from_secs(5);
+
+/// Octets of early media.
+const EARLY_OCTETS: usize = 64_000;
 
 /// A stream whose context is installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +47,15 @@ struct Contexts {
     session: SessionId,
     flow: Destination,
     streams: Vec<Installed>,
+    /// While only the keys of early media are there.
+    early: Option<Early>,
+}
+
+/// What bounds early media (docs/spec.md, "RESUME").
+struct Early {
+    remote: SocketAddr,
+    until: Time,
+    octets: usize,
 }
 
 struct Installed {
@@ -55,6 +69,34 @@ struct Installed {
 impl MediaTable {
     pub(crate) fn new(db: ContextDb, inbound: Destination) -> Self {
         Self { db, inbound, sessions: HashMap::new(), next_flow: 0 }
+    }
+
+    /// Installs the keys of early media; those of the handshake follow.
+    pub(crate) fn install_early(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        remote: SocketAddr,
+        keys: SrtpKeys,
+    ) -> Result<Vec<MediaStream>, InstallError> {
+        let installed = self.install(now, session, keys)?;
+        if let Some(contexts) = self.sessions.get_mut(&Owner(session.as_u64())) {
+            contexts.early = Some(Early { remote, until: now + EARLY_MEDIA, octets: EARLY_OCTETS });
+        }
+        Ok(installed)
+    }
+
+    /// Takes `octets` of early media; says where they go, if only early keys are there.
+    pub(crate) fn take_early(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        octets: usize,
+    ) -> Result<Option<SocketAddr>, ProtectError> {
+        let contexts = self.sessions.get_mut(&Owner(session.as_u64())).ok_or(ProtectError::UnknownStream)?;
+        let Some(early) = &mut contexts.early else { return Ok(None) };
+        early.octets = early.octets.checked_sub(octets).ok_or(ProtectError::KeyExhausted)?;
+        if now > early.until { Err(ProtectError::KeyExpired) } else { Ok(Some(early.remote)) }
     }
 
     /// Installs the keys of a handshake, or gives the streams of a rekey their new ones.
@@ -77,6 +119,9 @@ impl MediaTable {
             self.install_stream(now, session, stream)?;
             installed.push(about);
         }
+        if let Some(contexts) = self.sessions.get_mut(&Owner(session.as_u64())) {
+            contexts.early = None;
+        }
         Ok(installed)
     }
 
@@ -92,10 +137,11 @@ impl MediaTable {
         let owner = Owner(session.as_u64());
         let contexts = self.sessions.entry(owner).or_insert_with(|| {
             *next_flow = next_flow.wrapping_add(1);
-            Contexts { session, flow: Destination::flow(*next_flow), streams: Vec::new() }
+            Contexts { session, flow: Destination::flow(*next_flow), streams: Vec::new(), early: None }
         });
         if let Some(old) = contexts.streams.iter().find(|s| s.cs_id == keys.cs_id) {
-            let retire = mikey_srtp::Time(now.as_nanos()).after(OLD_KEY);
+            let keep = if contexts.early.is_some() { EARLY_MEDIA } else { OLD_KEY };
+            let retire = mikey_srtp::Time(now.as_nanos()).after(keep);
             return self.db.rekey(old.id, key, retire);
         }
         let start =

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mikey_proto::{CallId, CloseReason, Error, Event, Negotiated, Peer, Role, Sas, SessionId, Time};
+use mikey_proto::{CallId, CloseReason, Error, Event, Negotiated, Peer, Role, Sas, SessionId, Ticket, Time};
 use mikey_srtp::{Ssrc, UnprotectError};
 
 use crate::media::MediaStream;
@@ -123,6 +123,20 @@ pub enum AgentEvent {
         session: SessionId,
         /// Why.
         why: mikey_srtp::InstallError,
+    },
+    /// Early media of a resumed call: for two seconds and 64 kB, what the initiator sends before the answer has come.
+    EarlyMediaReady {
+        /// The session that will be.
+        session: SessionId,
+        /// The streams of the initiator.
+        streams: Vec<MediaStream>,
+    },
+    /// A ticket for the next call to this peer.
+    TicketReady {
+        /// The session that it belongs to.
+        session: SessionId,
+        /// The ticket.
+        ticket: Ticket,
     },
     /// A short authentication string, to be shown to the person here and compared with the other's. Until
     /// [`crate::Agent::confirm_sas`] says that they are the same, anyone may be at the other end.

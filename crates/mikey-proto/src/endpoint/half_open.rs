@@ -78,6 +78,21 @@ impl HalfOpenTable {
         self.sessions.insert(session, Entry { first, address, state: State::Open(half_open) });
     }
 
+    /// Remembers the answer to a first message that became a session at once: RESUME.
+    pub(crate) fn remember(
+        &mut self,
+        expires: Time,
+        first: Digest,
+        session: Session,
+        remote: SocketAddr,
+        answer: Vec<u8>,
+    ) {
+        let state = State::Taken { remote, init_resp: answer };
+        self.by_first.insert(first, session);
+        self.queue.push_back((expires, session));
+        self.sessions.insert(session, Entry { first, address: network(remote), state });
+    }
+
     /// Takes one out that has become a session; its INIT_RESP stays.
     pub(crate) fn take(&mut self, session: &Session) -> Option<Box<HalfOpen>> {
         let entry = self.sessions.get_mut(session)?;

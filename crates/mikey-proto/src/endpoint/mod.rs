@@ -6,6 +6,7 @@
 mod cookie;
 mod half_open;
 mod receive;
+mod resume;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -22,6 +23,8 @@ use crate::name::Name;
 use crate::session::Cx;
 use crate::session::established::Established;
 use crate::session::initiator::{Attempt, Outcome};
+use crate::session::resume::Resuming;
+use crate::ticket::TicketTable;
 use crate::time::Time;
 
 use cookie::Cookies;
@@ -42,6 +45,8 @@ pub struct Endpoint {
     attempts: HashMap<u64, Attempt>,
     calls: HashMap<CallId, CallState>,
     expected: Vec<Expected>,
+    resuming: HashMap<u64, Resuming>,
+    tickets: TicketTable,
     half_open: HalfOpenTable,
     sessions: HashMap<Session, Established>,
     ids: HashMap<SessionId, Session>,
@@ -54,6 +59,8 @@ struct CallState {
     to: SocketAddr,
     call: Call,
     attempts: Vec<u64>,
+    /// A RESUME_REQ that may still be answered.
+    resuming: Option<u64>,
     /// Attempts so far; each has one chance to guess a SAS.
     made: usize,
     succeeded: bool,
@@ -63,6 +70,7 @@ struct CallState {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Key {
     Attempt(u64),
+    Resuming(u64),
     Session(Session),
 }
 
@@ -82,6 +90,8 @@ impl Endpoint {
             attempts: HashMap::new(),
             calls: HashMap::new(),
             expected: Vec::new(),
+            resuming: HashMap::new(),
+            tickets: TicketTable::default(),
             half_open: HalfOpenTable::default(),
             sessions: HashMap::new(),
             ids: HashMap::new(),
@@ -109,7 +119,14 @@ impl Endpoint {
     pub fn connect(&mut self, now: Time, to: SocketAddr, call: &Call) -> Result<CallId, Error> {
         self.now = now;
         let id = CallId(self.fresh_id());
-        let state = CallState { to, call: call.clone(), attempts: Vec::new(), made: 0, succeeded: false };
+        let state = CallState {
+            to,
+            call: call.clone(),
+            attempts: Vec::new(),
+            resuming: None,
+            made: 0,
+            succeeded: false,
+        };
         self.calls.insert(id, state);
         let started = self.start_attempt(id);
         if started.is_err() {
@@ -163,7 +180,10 @@ impl Endpoint {
         self.sessions.get_mut(&key).ok_or(ApiMisuse::UnknownSession)?.confirm_sas(&mut cx, same)?;
         match same {
             true => self.reschedule(Key::Session(key)),
-            false => self.end_session(key, CloseReason::Local),
+            false => {
+                self.tickets.revoke(session);
+                self.end_session(key, CloseReason::Local);
+            }
         }
         Ok(())
     }
@@ -186,6 +206,9 @@ impl Endpoint {
         let state = self.calls.remove(&call).ok_or(ApiMisuse::UnknownSession)?;
         for spi_i in state.attempts {
             self.remove_attempt(spi_i);
+        }
+        if let Some(spi_i) = state.resuming {
+            self.remove_resuming(spi_i);
         }
         Ok(())
     }
@@ -286,6 +309,7 @@ impl Endpoint {
                         _ => self.reschedule(key),
                     }
                 }
+                Key::Resuming(spi_i) => self.resuming_timeout(spi_i),
                 Key::Session(session) => {
                     let Some(established) = self.sessions.get_mut(&session) else { continue };
                     match established.handle_timeout(&mut cx) {
@@ -319,7 +343,7 @@ impl Endpoint {
     /// Whether a handshake is under way, so that keys may come.
     #[must_use]
     pub fn expects_keys(&self) -> bool {
-        !self.attempts.is_empty() || self.half_open.len() > 0
+        !self.attempts.is_empty() || !self.resuming.is_empty() || self.half_open.len() > 0
     }
 
     fn fresh_id(&mut self) -> u64 {
@@ -338,7 +362,7 @@ impl Endpoint {
         let Some(mut attempt) = self.remove_attempt(spi_i) else { return };
         let Some(state) = self.calls.get_mut(&attempt.id) else { return };
         state.attempts.retain(|other| *other != spi_i);
-        if state.attempts.is_empty() {
+        if state.attempts.is_empty() && state.resuming.is_none() {
             let succeeded = state.succeeded;
             self.calls.remove(&attempt.id);
             if let Some(why) = attempt.failure().filter(|_| !succeeded) {
@@ -364,6 +388,7 @@ impl Endpoint {
         self.unschedule(key);
         let wake = match key {
             Key::Attempt(spi_i) => self.attempts.get(&spi_i).map(Attempt::wake),
+            Key::Resuming(spi_i) => self.resuming.get(&spi_i).and_then(Resuming::wake),
             Key::Session(session) => self.sessions.get(&session).and_then(Established::wake),
         };
         if let Some(at) = wake {

@@ -10,6 +10,7 @@ use mikey_crypto::Digest;
 use mikey_wire::v2::{InitReq, Peek, peek};
 use mikey_wire::{DataType, ErrorNo};
 
+use super::half_open::HalfOpenTable;
 use super::{Endpoint, Key};
 use crate::config::Expected;
 use crate::error::{DropReason, Fault};
@@ -24,6 +25,7 @@ use crate::session::initiator::{Outcome, Taken};
 use crate::session::responder::{HalfOpen, Reception, unprotected_error};
 use crate::session::{Cx, binding, resend};
 use crate::streams::{self, SrtpKeys};
+use crate::ticket::Terms;
 use crate::time::Time;
 
 impl Endpoint {
@@ -43,6 +45,8 @@ impl Endpoint {
         let peek = peek(raw).map_err(|_| DropReason::Malformed)?;
         match peek.data_type {
             DataType::INIT_REQ => self.init_req(from, raw),
+            DataType::RESUME_REQ => self.resume_req(from, raw),
+            DataType::RESUME_RESP => self.resume_resp(from, &peek, raw),
             DataType::INIT_RESP => self.init_resp(from, &peek, raw),
             DataType::ERROR if peek.session.spi_r == 0 => self.unprotected(&peek, raw),
             DataType::CCE_REQ => self.cce_req(from, &peek, raw),
@@ -63,26 +67,9 @@ impl Endpoint {
         }
         let request = InitReq::decode(raw).map_err(|_| DropReason::Malformed)?;
         let config = Arc::clone(&self.config);
-        let sha256 = config.provider.sha256;
         let m1 = request.without_cookie();
-        let first = sha256.digest(&[&m1]);
-        let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
-        if let Some((known, answer)) = self.half_open.answer(&first) {
-            resend(&mut cx, from, known, raw.len(), &[answer.to_vec()]);
-            return Err(DropReason::Repeat);
-        }
-        if self.half_open.len() >= config.cookie_threshold
-            || self.half_open.count_of(from) >= config.max_half_open_per_address
-        {
-            let shown = request.cookie.unwrap_or_default();
-            let good = self.cookies.check(&config.provider, self.now, from, &first, shown).unwrap_or(false);
-            if !good {
-                return self.ask_for_cookie(from, &request, &first, raw.len());
-            }
-            if self.half_open.count_of(from) >= config.max_half_open_per_address {
-                return Err(DropReason::Full);
-            }
-        }
+        let first = config.provider.sha256.digest(&[&m1]);
+        self.admit(from, &first, request.cookie, (request.csb_id, request.spi_i), raw.len())?;
         let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
         let expected = expected(&self.expected, &request);
         match HalfOpen::open(&mut cx, from, &request, &m1, expected)? {
@@ -110,19 +97,34 @@ impl Endpoint {
         }
     }
 
-    fn ask_for_cookie(
+    /// Lets a first message in: one that was answered draws its answer again, and when there are too many half-open
+    /// sessions, only an address that has shown a cookie of ours gets further.
+    pub(super) fn admit(
         &mut self,
         from: SocketAddr,
-        request: &InitReq<'_>,
         first: &Digest,
+        cookie: Option<&[u8]>,
+        (csb_id, spi_i): (u32, u64),
         octets: usize,
     ) -> Result<(), DropReason> {
-        let provider = &self.config.provider;
+        let config = Arc::clone(&self.config);
+        let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
+        if let Some((known, answer)) = self.half_open.answer(first) {
+            resend(&mut cx, from, known, octets, &[answer.to_vec()]);
+            return Err(DropReason::Repeat);
+        }
+        let crowded = |table: &HalfOpenTable| table.count_of(from) >= config.max_half_open_per_address;
+        if self.half_open.len() < config.cookie_threshold && !crowded(&self.half_open) {
+            return Ok(());
+        }
+        let shown = cookie.unwrap_or_default();
+        let provider = &config.provider;
+        if self.cookies.check(provider, self.now, from, first, shown).unwrap_or(false) {
+            return if crowded(&self.half_open) { Err(DropReason::Full) } else { Ok(()) };
+        }
         let cookie = self.cookies.make(provider, self.now, from, first).map_err(|_| DropReason::Full)?;
         let number = ErrorNo::COOKIE_REQUIRED;
-        if let Ok(error) =
-            unprotected_error(request.csb_id, request.spi_i, number, Some(&cookie), None, octets)
-        {
+        if let Ok(error) = unprotected_error(csb_id, spi_i, number, Some(&cookie), None, octets) {
             self.out.metrics.cookies_sent += 1;
             self.out.send(from, &[error]);
         }
@@ -154,6 +156,9 @@ impl Endpoint {
 
     fn unprotected(&mut self, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {
         let spi_i = peek.session.spi_i;
+        if self.resuming.contains_key(&spi_i) {
+            return self.resume_error(spi_i, raw);
+        }
         let attempt = self.attempts.get_mut(&spi_i).ok_or(DropReason::UnknownSession)?;
         let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
         let result = attempt.handle_error(&mut cx, raw);
@@ -174,8 +179,18 @@ impl Endpoint {
             self.expected.retain(|e| e.signalled != *signalled);
         }
         let keys = streams::keys(Role::Responder, 0, &accepted.agreed, &accepted.keys.tgk());
+        let id = SessionId(self.fresh_id());
+        if let Some(ticket) = accepted.ticket {
+            let terms = Terms {
+                local: accepted.local,
+                remote: accepted.peer.name.clone(),
+                level: accepted.peer.level,
+                choice: accepted.choice,
+            };
+            self.issue(id, ticket, &accepted.keys, terms);
+        }
         let origin = Origin {
-            id: SessionId(self.fresh_id()),
+            id,
             role: Role::Responder,
             header: accepted.header,
             choice: accepted.choice,
@@ -200,8 +215,16 @@ impl Endpoint {
         self.reschedule(Key::Attempt(spi_i));
         let Outcome::Established { verified, last } = outcome? else { return Ok(()) };
         let keys = streams::keys(Role::Initiator, 0, &verified.agreed, &verified.keys.tgk());
+        let id = SessionId(self.fresh_id());
+        let terms = Terms {
+            local: verified.local,
+            remote: verified.peer.name.clone(),
+            level: verified.peer.level,
+            choice: verified.choice,
+        };
+        let ticket = verified.ticket;
         let origin = Origin {
-            id: SessionId(self.fresh_id()),
+            id,
             role: Role::Initiator,
             header: verified.header,
             choice: verified.choice,
@@ -212,6 +235,7 @@ impl Endpoint {
             has_sas: verified.sas.is_some(),
         };
         self.announce(&origin, Some(call), verified.sas, keys);
+        self.receive_ticket(id, ticket, &verified.keys, terms);
         let established = Established::new(&self.config, self.now, origin, verified.keys, Inbound::default());
         self.add_session(peek.session, established);
         if let Some(state) = self.calls.get_mut(&call) {
@@ -224,7 +248,13 @@ impl Endpoint {
         Ok(())
     }
 
-    fn announce(&mut self, origin: &Origin, call: Option<CallId>, sas: Option<Sas>, keys: SrtpKeys) {
+    pub(super) fn announce(
+        &mut self,
+        origin: &Origin,
+        call: Option<CallId>,
+        sas: Option<Sas>,
+        keys: SrtpKeys,
+    ) {
         let session = origin.id;
         self.out.event(Event::Established {
             session,
@@ -245,6 +275,9 @@ impl Endpoint {
         let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
         let result = established.handle(&mut cx, from, peek, raw);
         self.reschedule(Key::Session(peek.session));
+        for session in self.out.take_revoked() {
+            self.tickets.revoke(session);
+        }
         if let Some(why) = result? {
             self.end_session(peek.session, why);
         }

@@ -7,8 +7,9 @@ mod protect;
 mod schedule;
 mod transcript;
 
+pub(crate) use protect::Parts;
 pub(crate) use protect::{MessageNonce, Protection};
-pub(crate) use schedule::{InitKeys, InitSecrets, SessionKeys, Tgk};
+pub(crate) use schedule::{EarlyKeys, InitKeys, InitSecrets, SessionKeys, Tgk};
 pub(crate) use transcript::{Transcript, l, th2};
 
 /// Who of the two, for the life of a session, also when the responder starts an exchange.

@@ -5,7 +5,7 @@
 
 use mikey_crypto::{AuthFailed, SecretBytes, Suite, SuiteKind};
 use mikey_wire::v2::Sealed;
-use mikey_wire::{EncrAlg, MacAlg};
+use mikey_wire::{EncrAlg, Kemac, MacAlg};
 use zeroize::Zeroizing;
 
 use super::Role;
@@ -46,6 +46,15 @@ pub(crate) struct Protection {
     pub(super) csb_id: u32,
     pub(super) initiator: DirectionKeys,
     pub(super) responder: DirectionKeys,
+}
+
+/// What KEMAC stands for in a message.
+pub(crate) struct Parts<'a> {
+    pub(crate) kemac: &'a Kemac<'a>,
+    /// Everything before Encr data.
+    pub(crate) aad: &'a [u8],
+    /// HDR up to and with Mac alg.
+    pub(crate) covered: &'a [u8],
 }
 
 /// Next payload, Encr alg and Encr data len.
@@ -98,23 +107,34 @@ impl Protection {
         nonce: MessageNonce,
         sealed: &Sealed<'_>,
     ) -> Result<Zeroizing<Vec<u8>>, AuthFailed> {
+        let aad_len = sealed.before_kemac.len() + KEMAC_FIXED;
+        let covered_len = aad_len + sealed.kemac.encr_data.len() + 1;
+        let aad = sealed.raw.get(..aad_len).ok_or(AuthFailed)?;
+        let covered = sealed.raw.get(..covered_len).ok_or(AuthFailed)?;
+        self.open_parts(sender, nonce, &Parts { kemac: &sealed.kemac, aad, covered })
+    }
+
+    /// [`Self::open`] for a message whose covered octets are not those on the wire: COOKIE is cut out.
+    pub(crate) fn open_parts(
+        &self,
+        sender: Role,
+        nonce: MessageNonce,
+        parts: &Parts<'_>,
+    ) -> Result<Zeroizing<Vec<u8>>, AuthFailed> {
         let keys = self.direction(sender);
-        let kemac = &sealed.kemac;
+        let Parts { kemac, aad, covered } = parts;
         let algorithms =
             kemac.encr_alg == EncrAlg(self.suite.encr_alg) && kemac.mac_alg == MacAlg(self.suite.mac_alg);
         if !algorithms || kemac.mac.len() != self.suite.mac_len {
             return Err(AuthFailed);
         }
         let mut data = Zeroizing::new(kemac.encr_data.to_vec());
-        let aad_len = sealed.before_kemac.len() + KEMAC_FIXED;
         match self.suite.kind {
             SuiteKind::Aead(aead) => {
-                let aad = sealed.raw.get(..aad_len).ok_or(AuthFailed)?;
                 let nonce = self.aead_nonce(keys, nonce);
                 aead.open(keys.encryption.expose(), &nonce, aad, &mut data, kemac.mac)?;
             }
             SuiteKind::CtrHmac { cipher, hash } => {
-                let covered = sealed.raw.get(..aad_len + data.len() + 1).ok_or(AuthFailed)?;
                 hash.hmac_verify(keys.authentication.expose(), &[covered], kemac.mac)?;
                 cipher.apply(keys.encryption.expose(), &self.counter_iv(keys, nonce), &mut data)?;
             }

@@ -24,7 +24,9 @@ const SK_D: [u8; 4] = *b"mv2d";
 const TGK: [u8; 4] = *b"mv2t";
 const TGK_REKEYED: [u8; 4] = *b"mv2k";
 const EXPORTER: [u8; 4] = *b"mv2e";
+const RESUMPTION: [u8; 4] = *b"mv2r";
 const CONTINUITY: [u8; 4] = *b"mv2c";
+const EARLY: [u8; 4] = *b"mv2y";
 const SAS: [u8; 4] = *b"mv2s";
 
 /// What goes into PRK.
@@ -142,9 +144,10 @@ pub(crate) struct SessionKeys {
     protection: Protection,
 }
 
-/// E and C: they do not change with a REKEY.
+/// E, R and C: they do not change with a REKEY.
 struct Masters {
     exporter: SecretBytes,
+    resumption: SecretBytes,
     continuity: SecretBytes,
 }
 
@@ -160,13 +163,21 @@ impl SessionKeys {
 
     /// The TGK of the handshake.
     pub(crate) fn tgk(&self) -> Tgk {
-        Tgk { csb_id: self.csb_id, rands: self.rands, key: self.prf.key(self.derive_th4(TGK).expose()) }
+        Tgk {
+            csb_id: self.csb_id,
+            rands: self.rands.to_vec(),
+            key: self.prf.key(self.derive_th4(TGK).expose()),
+        }
     }
 
     /// A REKEY is complete: `shared` is the secret of its DH, if it had one. Returns TGK_n.
     pub(crate) fn rekey(&mut self, request: &[&[u8]], response: &[&[u8]], shared: Option<KxSecret>) -> Tgk {
         if let Some(KxSecret { kem, dh }) = shared {
-            let masters = Masters { exporter: self.master(EXPORTER), continuity: self.master(CONTINUITY) };
+            let masters = Masters {
+                exporter: self.master(EXPORTER),
+                resumption: self.master(RESUMPTION),
+                continuity: self.master(CONTINUITY),
+            };
             self.masters.get_or_insert(Box::new(masters));
             let (kem, dh) = (kem.expose(), dh.expose());
             self.sk_d = self.prf.hash.hmac(self.sk_d.expose(), &[&l(&[kem]), kem, &l(&[dh]), dh]);
@@ -175,7 +186,15 @@ impl SessionKeys {
         let csb_id = self.csb_id.to_be_bytes();
         let label: [&[u8]; 4] = [&TGK_REKEYED, &[0xFF], &csb_id, self.th_n.hash()];
         let key = self.prf.derive(self.sk_d.expose(), &label, self.prf.hash_len());
-        Tgk { csb_id: self.csb_id, rands: self.rands, key: self.prf.key(key.expose()) }
+        Tgk { csb_id: self.csb_id, rands: self.rands.to_vec(), key: self.prf.key(key.expose()) }
+    }
+
+    /// The key that a ticket stands for; `issuer` is the role of who issued it.
+    pub(crate) fn resumption_psk(&self, issuer: Role, ticket: &[u8]) -> SecretBytes {
+        let r = self.master(RESUMPTION);
+        let csb_id = self.csb_id.to_be_bytes();
+        let label: [&[u8]; 5] = [&RESUMPTION, &[issuer.octet()], &csb_id, &l(&[ticket]), ticket];
+        self.prf.derive(r.expose(), &label, self.prf.hash_len())
     }
 
     /// The exporter: `PRF(E, L(label) || L(context) || length)`.
@@ -194,10 +213,11 @@ impl SessionKeys {
         (id.expose().first_chunk().copied().unwrap_or_default(), psk)
     }
 
-    /// E or C.
+    /// E, R or C.
     fn master(&self, constant: [u8; 4]) -> SecretBytes {
         match (&self.masters, constant) {
             (Some(m), EXPORTER) => SecretBytes::copy_from(m.exporter.expose()),
+            (Some(m), RESUMPTION) => SecretBytes::copy_from(m.resumption.expose()),
             (Some(m), _) => SecretBytes::copy_from(m.continuity.expose()),
             (None, constant) => self.derive_th4(constant),
         }
@@ -210,10 +230,57 @@ impl SessionKeys {
     }
 }
 
+/// Keys of RESUME_REQ: they protect it, and lead to early media.
+pub(crate) struct EarlyKeys {
+    prf: Prf,
+    csb_id: u32,
+    rand_i: [u8; 32],
+    prk: PrfKey,
+    th1: Digest,
+    protection: Protection,
+}
+
+impl EarlyKeys {
+    /// `head` is RESUME_REQ before KEMAC, without COOKIE.
+    pub(crate) fn derive(
+        prf: Prf,
+        suite: Suite,
+        csb_id: u32,
+        rand_i: &[u8; 32],
+        psk: &SecretBytes,
+        head: &[u8],
+    ) -> Self {
+        let th1 = prf.hash.digest(&[b"MIKEYv2 th1", &l(&[head]), head]);
+        let (none, psk) = (l(&[]), psk.expose());
+        let prk = prf.hash.hmac(rand_i, &[&none, &none, &l(&[psk]), psk]);
+        let prk = prf.key(prk.expose());
+        let protection = protection(suite, csb_id, &prk, th1);
+        Self { prf, csb_id, rand_i: *rand_i, prk, th1, protection }
+    }
+
+    /// Seals and opens RESUME_REQ, in the initiator's direction only.
+    pub(crate) fn protection(&self) -> &Protection {
+        &self.protection
+    }
+
+    /// The TGK of early media, for streams that the initiator sends.
+    pub(crate) fn tgk(&self, canon: &[&[u8]]) -> Tgk {
+        let len = l(canon);
+        let mut parts: Vec<&[u8]> = vec![b"MIKEYv2 th1'", self.th1.as_ref(), &len];
+        parts.extend(canon);
+        let context = self.prf.hash.digest(&parts);
+        let csb_id = self.csb_id.to_be_bytes();
+        let label: [&[u8]; 4] = [&EARLY, &[0xFF], &csb_id, context.as_ref()];
+        let key = self.prk.derive(&label, self.prf.hash_len());
+        Tgk { csb_id: self.csb_id, rands: self.rand_i.to_vec(), key: self.prf.key(key.expose()) }
+    }
+}
+
 /// A TEK generation key: the root of the SRTP keys of one generation.
 pub(crate) struct Tgk {
     csb_id: u32,
-    rands: [u8; 64],
+    /// `RANDi || RANDr`; RANDi alone for early media.
+    rands: Vec<u8>,
     key: PrfKey,
 }
 

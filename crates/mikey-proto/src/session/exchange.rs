@@ -35,6 +35,11 @@ struct Answered {
 }
 
 impl Inbound {
+    /// Requests up to and with this number have been seen elsewhere.
+    pub(crate) fn after(t: u32) -> Self {
+        Self { last: Some(Answered { t, request: Vec::new(), response: Vec::new() }) }
+    }
+
     /// Classifies a request datagram by its number and its octets' hash.
     pub(crate) fn classify(&self, t: u32, hash: impl FnOnce() -> Digest) -> Seen {
         match &self.last {

@@ -5,6 +5,7 @@ pub(crate) mod exchange;
 pub(crate) mod initiator;
 pub(crate) mod message;
 pub(crate) mod responder;
+pub(crate) mod resume;
 
 use std::net::SocketAddr;
 

@@ -14,7 +14,9 @@ use std::net::SocketAddr;
 
 use mikey_crypto::{GroupId, MethodId, SecretBytes};
 use mikey_wire::v2::{CceReq, InitReq, Opened as OpenedChain, Peek, Sealed};
-use mikey_wire::{CsMap, DataType, Dh, ErrorNo, Extension, Header, Kv, Payload, Session, Version, encode};
+use mikey_wire::{
+    CsMap, DataType, Dh, ErrorNo, Extension, Header, Kv, Payload, ResumeTicket, Session, Sp, Version, encode,
+};
 
 use crate::auth::{self, Covered, Peer};
 use crate::config::{Expected, Signalled};
@@ -22,6 +24,7 @@ use crate::credential::Identity;
 use crate::error::{ApiMisuse, DropReason, Error, Fault, Mismatch, PeerFault};
 use crate::event::Event;
 use crate::keys::{InitKeys, InitSecrets, Role, SessionKeys, Transcript, th2};
+use crate::limits::TICKET_LIFETIME;
 use crate::name::Name;
 use crate::negotiate::{Abilities, Choice, Proposal};
 use crate::sas::{self, Sas};
@@ -30,6 +33,7 @@ use crate::session::initiator::cut;
 use crate::session::message::{Composed, Opened, Opener, Outline, Path};
 use crate::session::{Cx, SessionHeader, binding, local_methods, own_certificates, remote_methods};
 use crate::streams::{Agreed, ReceivedOffer, answer_map};
+use crate::ticket::OPAQUE_LEN;
 
 /// What an INIT_REQ leads to.
 pub(crate) enum Reception {
@@ -69,6 +73,10 @@ pub(crate) struct Accepted {
     pub(crate) inbound: Inbound,
     pub(crate) sas: Option<Sas>,
     pub(crate) reassembly: u16,
+    /// The opaque octets of the ticket that was given out.
+    pub(crate) ticket: Option<[u8; OPAQUE_LEN]>,
+    /// Our own name in this session.
+    pub(crate) local: Name,
     /// The announcement that this session fulfils.
     pub(crate) signalled: Option<Signalled>,
 }
@@ -79,6 +87,7 @@ pub(crate) struct Shown {
     agreed: Vec<Agreed>,
     th4: Transcript,
     sas: Option<Sas>,
+    ticket: Option<[u8; OPAQUE_LEN]>,
 }
 
 /// CCE_REQ is the initiator's request number 0.
@@ -292,10 +301,13 @@ impl HalfOpen {
         let answers = cx.config.answer.answer(&proof.peer, &offer.streams).map_err(Error::Mismatch)?;
         let (agreed, numbers) = offer.answer(&answers)?;
         let th3 = self.keys.transcript().th3(&canon);
-        let composed = self.cce_response(cx, &request, &agreed, &numbers, &name, th3)?;
+        let ticket = if self.choice.resumption { Some(cx.random::<OPAQUE_LEN>()?) } else { None };
         let outline = self.outline(DataType::CCE_RESP, answer_map(&agreed, &numbers));
+        // SRTP-SPr repeats what was chosen, octet for octet.
+        let chosen = request.policies.iter().filter(|sp| numbers.contains(&sp.policy_no)).cloned().collect();
+        let composed = self.cce_response(cx, &outline, chosen, &name, th3, ticket.as_ref())?;
         let response = outline.seal(&composed, self.keys.protection(), Role::Responder, true, self.path)?;
-        Ok((Shown { peer: proof.peer, agreed, th4: th3.th4(&composed.canon()), sas }, response))
+        Ok((Shown { peer: proof.peer, agreed, th4: th3.th4(&composed.canon()), sas, ticket }, response))
     }
 
     /// The SAS, if one was chosen and the initiator reveals what it committed to.
@@ -357,21 +369,22 @@ impl HalfOpen {
     fn cce_response(
         &self,
         cx: &Cx<'_>,
-        request: &CceReq<'_>,
-        agreed: &[Agreed],
-        numbers: &[u8],
+        outline: &Outline<'_>,
+        chosen: Vec<Sp<'_>>,
         name: &Name,
         th3: Transcript,
+        ticket: Option<&[u8; OPAQUE_LEN]>,
     ) -> Result<Composed, Error> {
         let method = self.choice.responder;
         let (certs, credential) = own_certificates(&self.identity, method);
         let mut body: Vec<_> = certs.into_iter().map(Payload::Cert).collect();
-        // SRTP-SPr repeats what was chosen, octet for octet.
-        let chosen = request.policies.iter().filter(|sp| numbers.contains(&sp.policy_no));
-        body.extend(chosen.cloned().map(Payload::Sp));
+        body.extend(chosen.into_iter().map(Payload::Sp));
+        let lifetime = u32::try_from(TICKET_LIFETIME.as_secs()).ok();
+        let resume = ticket.map(|opaque| ResumeTicket { lifetime, opaque });
+        body.extend(resume.map(|ticket| Payload::Ext(Extension::ResumeTicket(ticket))));
         let psk_credential = self.psk_credential(method);
         let credential = if credential.is_empty() { &psk_credential } else { credential };
-        self.outline(DataType::CCE_RESP, answer_map(agreed, numbers)).with_auth(body, method.0, |message| {
+        outline.with_auth(body, method.0, |message| {
             let covered = Covered {
                 keys: &self.keys,
                 sender: Role::Responder,
@@ -396,9 +409,11 @@ impl HalfOpen {
 
     /// What remains of a half-open session that verified.
     pub(crate) fn into_accepted(self, shown: Shown) -> Accepted {
-        let Shown { peer, agreed, th4, sas } = shown;
+        let Shown { peer, agreed, th4, sas, ticket } = shown;
         Accepted {
             sas,
+            ticket,
+            local: self.identity.name().clone(),
             signalled: self.signalled,
             reassembly: self.path.reassembly,
             remote: self.remote,

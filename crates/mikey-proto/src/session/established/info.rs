@@ -23,6 +23,7 @@ pub(super) enum SasState {
 
 /// Reasons of DELETE.
 const DELETE_NORMAL: u8 = 0;
+const DELETE_COMPROMISED: u8 = 1;
 const DELETE_SAS_MISMATCH: u8 = 2;
 
 /// Codes below this are answered by UNSUPPORTED if they are unknown.
@@ -99,9 +100,17 @@ impl Established {
         let mut answers: Vec<(NotifyCode, Vec<u8>)> = Vec::new();
         for notify in &info.notifies {
             match (notify.code, notify.data) {
-                (NotifyCode::DELETE, [reason]) => effect.end = Some(CloseReason::Remote(*reason)),
+                (NotifyCode::DELETE, [reason]) => {
+                    if matches!(*reason, DELETE_COMPROMISED | DELETE_SAS_MISMATCH) {
+                        cx.out.revoke(self.id);
+                    }
+                    effect.end = Some(CloseReason::Remote(*reason));
+                }
                 (NotifyCode::PATH_CHECK, token) => answers.push((NotifyCode::PATH_OK, token.to_vec())),
                 (NotifyCode::SAS_VERIFIED, [value]) if self.sas != SasState::None => {
+                    if *value == 0 {
+                        cx.out.revoke(self.id);
+                    }
                     cx.out.event(Event::SasComparedByPeer { session: self.id, verified: *value == 1 });
                 }
                 (NotifyCode::UNSUPPORTED | NotifyCode::PATH_OK, _) => (),

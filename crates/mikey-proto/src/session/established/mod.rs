@@ -252,7 +252,14 @@ impl Established {
         let canon = [sealed.before_kemac, &plaintext];
         self.confirmed = true;
         let (response, effect) = if sealed.header.data_type == DataType::REKEY_REQ {
-            (self.answer_rekey(cx, sealed, &chain, canon)?, Effect::default())
+            match self.answer_rekey(cx, sealed, &chain, canon) {
+                Ok(response) => (response, Effect::default()),
+                Err(why) => {
+                    // It was authentic: its number is used, though there is no answer to it, now or to a repeat.
+                    self.inbound.answered(sealed.t, digests, Vec::new());
+                    return Err(why);
+                }
+            }
         } else {
             // A request of its own is proof that the peer has our last answer.
             self.switch(cx);

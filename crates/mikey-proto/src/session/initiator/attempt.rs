@@ -289,12 +289,12 @@ impl Attempt {
             };
             match branch.handle(cx, &self.shared, peek, raw) {
                 Ok(None) => return Ok(Outcome::Waiting),
-                Ok(Some((peer, agreed, th4))) => {
+                Ok(Some(shown)) => {
                     cx.out.metrics.authenticated += 1;
                     let branch = self.branches.remove(at);
                     self.succeeded = true;
                     self.fill_slots(cx);
-                    let verified = Box::new(branch.into_verified(&self.shared, peer, agreed, th4));
+                    let verified = Box::new(branch.into_verified(&self.shared, shown));
                     return Ok(Outcome::Established { verified, last: self.keep == Branches::First });
                 }
                 Err(Fault::Discard(reason)) => why = reason,

@@ -49,6 +49,18 @@ pub(crate) struct Verified {
     pub(crate) remote: SocketAddr,
     pub(crate) sas: Option<Sas>,
     pub(crate) reassembly: u16,
+    /// Lifetime in seconds and opaque octets of a ticket.
+    pub(crate) ticket: Option<(u32, Vec<u8>)>,
+    /// Our own name in this session.
+    pub(crate) local: Name,
+}
+
+/// What CCE_RESP showed, once all of it has verified.
+pub(crate) struct Shown {
+    peer: Peer,
+    agreed: Vec<Agreed>,
+    th4: Transcript,
+    ticket: Option<(u32, Vec<u8>)>,
 }
 
 /// CCE_REQ is the initiator's request number 0.
@@ -112,7 +124,7 @@ impl Branch {
         shared: &Shared,
         peek: &Peek,
         raw: &[u8],
-    ) -> Result<Option<(Peer, Vec<Agreed>, Transcript)>, Fault> {
+    ) -> Result<Option<Shown>, Fault> {
         self.header.check(peek)?;
         let sealed = Sealed::decode(raw).map_err(|_| DropReason::Malformed)?;
         if sealed.t != T_CCE {
@@ -137,7 +149,7 @@ impl Branch {
         shared: &Shared,
         sealed: &Sealed<'_>,
         plaintext: &[u8],
-    ) -> Result<(Peer, Vec<Agreed>, Transcript), Fault> {
+    ) -> Result<Shown, Fault> {
         let chain = OpenedChain::decode(sealed, plaintext)?;
         if sealed.header.data_type == DataType::ERROR {
             ProtectedError::parse(sealed, &chain)?;
@@ -172,20 +184,22 @@ impl Branch {
         let proof =
             auth::verify(&cx.config.provider, method, certified.as_ref(), &covered, response.auth.data)?;
         let agreed = shared.offer.check_answer(&response.streams, &response.policies)?;
-        Ok((proof.peer, agreed, self.th3.th4(&canon)))
+        let ticket = match (response.ticket, self.choice.resumption) {
+            (None, _) => None,
+            (Some(ticket), true) => ticket.lifetime.map(|lifetime| (lifetime, ticket.opaque.to_vec())),
+            (Some(_), false) => return Err(PeerFault::Negotiation("a ticket that was not negotiated").into()),
+        };
+        Ok(Shown { peer: proof.peer, agreed, th4: self.th3.th4(&canon), ticket })
     }
 
     /// What remains of a branch that verified.
-    pub(crate) fn into_verified(
-        self,
-        shared: &Shared,
-        peer: Peer,
-        agreed: Vec<Agreed>,
-        th4: Transcript,
-    ) -> Verified {
+    pub(crate) fn into_verified(self, shared: &Shared, shown: Shown) -> Verified {
+        let Shown { peer, agreed, th4, ticket } = shown;
         let share = shared.sas.as_ref().filter(|_| self.choice.uses_sas());
         Verified {
             reassembly: self.reassembly,
+            ticket,
+            local: shared.identity.name().clone(),
             sas: share.map(|share| Sas::new(self.keys.sas_value(share.ns.expose()))),
             peer,
             keys: self.keys.authenticated(th4),
