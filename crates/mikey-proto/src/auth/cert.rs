@@ -47,8 +47,9 @@ pub(crate) fn verify(
     let algorithms = provider.certificate_algorithms;
     leaf.verify_for_usage(algorithms, &trust.anchors, &issuers, now, CallUsage, revocation, None)
         .map_err(fault)?;
-    check_name(first, name)?;
-    check_key(first, method)
+    let certificate = parse(first)?;
+    holds_name(&certificate, name)?;
+    fits_key(&certificate, method)
 }
 
 /// The DER SubjectPublicKeyInfo of a certificate.
@@ -58,7 +59,10 @@ pub(crate) fn public_key(certificate: &[u8]) -> Result<&[u8], CertificateFault> 
 
 /// Checks that a subject alternative name is `name`. The common name is never looked at.
 pub(crate) fn check_name(certificate: &[u8], name: &Name) -> Result<(), CertificateFault> {
-    let certificate = parse(certificate)?;
+    holds_name(&parse(certificate)?, name)
+}
+
+fn holds_name(certificate: &X509Certificate<'_>, name: &Name) -> Result<(), CertificateFault> {
     let names = certificate.subject_alternative_name().map_err(|_| CertificateFault::Malformed)?;
     let names = names.map_or(&[][..], |extension| &extension.value.general_names);
     names.iter().any(|san| is_name(san, name)).then_some(()).ok_or(CertificateFault::Name)
@@ -77,7 +81,10 @@ fn is_name(san: &GeneralName<'_>, name: &Name) -> bool {
 
 /// The key of the end entity must be able to do what is negotiated, and be allowed to sign.
 pub(crate) fn check_key(certificate: &[u8], method: MethodId) -> Result<(), CertificateFault> {
-    let certificate = parse(certificate)?;
+    fits_key(&parse(certificate)?, method)
+}
+
+fn fits_key(certificate: &X509Certificate<'_>, method: MethodId) -> Result<(), CertificateFault> {
     let usage = certificate.key_usage().map_err(|_| CertificateFault::Malformed)?;
     if usage.is_some_and(|usage| !usage.value.digital_signature()) {
         return Err(CertificateFault::Usage);

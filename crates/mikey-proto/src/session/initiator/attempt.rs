@@ -237,7 +237,7 @@ impl Attempt {
         }
         if self.slots_in_use(cx.now) < MAX_BRANCHES {
             self.seen.insert(key);
-            return self.take_up(cx, from, raw, key).map(|()| Taken::Here);
+            return self.take_up(cx, from, &answer, key).map(|()| Taken::Here);
         }
         let same_source = self.waiting.iter().filter(|w| w.from.ip() == from.ip()).count();
         if self.waiting.len() >= MAX_WAITING || same_source >= MAX_WAITING_PER_SOURCE {
@@ -252,10 +252,15 @@ impl Attempt {
         self.branches.iter().filter(|b| b.taken_at + BRANCH_SLOT > now).count()
     }
 
-    fn take_up(&mut self, cx: &mut Cx<'_>, from: SocketAddr, raw: &[u8], key: Digest) -> Result<(), Fault> {
-        let group = InitResp::decode(raw).map_err(|_| DropReason::Malformed)?.dh.group;
-        let first = self.firsts.iter().find(|f| f.group.0 == group).ok_or(DropReason::BadAnswer)?;
-        let branch = match Branch::take_up(cx, &self.shared, first, from, raw, key) {
+    fn take_up(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: SocketAddr,
+        answer: &InitResp<'_>,
+        key: Digest,
+    ) -> Result<(), Fault> {
+        let first = self.firsts.iter().find(|f| f.group.0 == answer.dh.group).ok_or(DropReason::BadAnswer)?;
+        let branch = match Branch::take_up(cx, &self.shared, first, from, answer, key) {
             // Our own faults (randomness, a key that is missing) end the branch, like everything that a stranger can bring about.
             Err(Fault::Fatal(why)) => {
                 self.failure = Some(why.clone());
@@ -385,7 +390,9 @@ impl Attempt {
         self.now = cx.now;
         while self.slots_in_use(cx.now) < MAX_BRANCHES {
             let Some(next) = self.waiting.pop_front() else { break };
-            if let Err(Fault::Discard(why)) = self.take_up(cx, next.from, &next.raw, next.key) {
+            // It was decoded when it came.
+            let Ok(answer) = InitResp::decode(&next.raw) else { continue };
+            if let Err(Fault::Discard(why)) = self.take_up(cx, next.from, &answer, next.key) {
                 cx.out.dropped(why);
             }
         }

@@ -73,11 +73,10 @@ impl Branch {
         shared: &Shared,
         first: &First,
         remote: SocketAddr,
-        raw: &[u8],
+        answer: &InitResp<'_>,
         key: Digest,
     ) -> Result<Self, Fault> {
-        let answer = InitResp::decode(raw).map_err(|_| DropReason::Malformed)?;
-        let (choice, peer_name, peer_lists) = shared.check(&answer).map_err(|_| DropReason::BadAnswer)?;
+        let (choice, peer_name, peer_lists) = shared.check(answer).map_err(|_| DropReason::BadAnswer)?;
         let provider = &cx.config.provider;
         let prf = provider.prf(choice.prf).ok_or(DropReason::BadAnswer)?;
         let suite = provider.suite(choice.suite).ok_or(DropReason::BadAnswer)?;
@@ -93,12 +92,12 @@ impl Branch {
             shared: secret,
             psk: psk.as_ref().map_or(&[], |psk| psk.expose()),
         };
-        let keys = InitKeys::derive(prf, suite, shared.csb_id, th2(prf.hash, &first.m1, raw), secrets);
+        let keys = InitKeys::derive(prf, suite, shared.csb_id, th2(prf.hash, &first.m1, answer.raw), secrets);
         let header = SessionHeader { session: answer.session, csb_id: shared.csb_id, prf: choice.prf.0 };
         let path = Path { datagram: cx.config.path, reassembly: peer_lists.max_message() };
         let (datagrams, th3) = cce_request(cx, shared, &keys, &choice, &header, &peer_name, path)?;
         let mut budget = Budget::new(remote == shared.to);
-        budget.received(raw.len());
+        budget.received(answer.raw.len());
         let branch = Self {
             key,
             remote,
