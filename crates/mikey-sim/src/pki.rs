@@ -49,7 +49,16 @@ impl Ca {
     /// If there is no randomness.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");
+        Self::with_key(name, KeyKind::Ed25519)
+    }
+
+    /// A new CA with a key of this kind.
+    ///
+    /// # Panics
+    /// If there is no randomness.
+    #[must_use]
+    pub fn with_key(name: &str, kind: KeyKind) -> Self {
+        let key = KeyPair::generate_for(kind.algorithm()).expect("a key");
         let params = ca_params(name);
         let certificate = params.self_signed(&key).expect("a certificate");
         Self { der: certificate.der().to_vec(), issuer: Issuer::new(params, key) }
@@ -67,8 +76,23 @@ impl Ca {
     /// If there is no randomness.
     #[must_use]
     pub fn intermediate(&self, name: &str) -> Self {
-        let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");
-        let params = ca_params(name);
+        self.intermediate_with(name, KeyKind::Ed25519, |_| ())
+    }
+
+    /// An intermediate CA under this one, with a key of this kind and parameters that `change` may bend.
+    ///
+    /// # Panics
+    /// If `change` makes them impossible.
+    #[must_use]
+    pub fn intermediate_with(
+        &self,
+        name: &str,
+        kind: KeyKind,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
+        let key = KeyPair::generate_for(kind.algorithm()).expect("a key");
+        let mut params = ca_params(name);
+        change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         Self { der: certificate.der().to_vec(), issuer: Issuer::new(params, key) }
     }

@@ -22,6 +22,8 @@ pub struct Leg {
     prf: Prf,
     suite: Suite,
     csb_id: u32,
+    /// FRAG of what is sealed next.
+    pub fragment: u8,
     pub th2: Vec<u8>,
     pub prk: SecretBytes,
 }
@@ -36,7 +38,7 @@ impl Leg {
         let rands = [&request.rand[..], answer.rand].concat();
         let ikm = [l(secret.kem.expose()), l(secret.dh.expose()), l(psk)].concat();
         let prk = prf.hash.hmac(&rands, &[&ikm]);
-        Self { prf, suite, csb_id: answer.csb_id, th2, prk }
+        Self { prf, suite, csb_id: answer.csb_id, fragment: 0, th2, prk }
     }
 
     fn k(&self, constant: u32, role: Role, len: usize) -> SecretBytes {
@@ -48,6 +50,7 @@ impl Leg {
     fn context(&self, response: bool, t: u32) -> [u8; 14] {
         let mut out = [0; 14];
         out[0] = u8::from(response) << 7;
+        out[1] = self.fragment;
         out[2..6].copy_from_slice(&self.csb_id.to_be_bytes());
         out[10..].copy_from_slice(&t.to_be_bytes());
         out
