@@ -41,6 +41,8 @@ pub struct EndpointConfig {
     pub rekey_with_dh: bool,
     /// Whether RESUME has a new DH, which gives its final keys forward secrecy.
     pub resume_with_dh: bool,
+    /// Sessions from which on no further caller is let in.
+    pub max_sessions: usize,
     /// Half-open sessions that a responder keeps. Beyond it, the oldest one goes.
     pub max_half_open: usize,
     /// Half-open sessions from which on a cookie is asked for.
@@ -66,6 +68,7 @@ impl EndpointConfig {
             rekey_after: None,
             rekey_with_dh: true,
             resume_with_dh: true,
+            max_sessions: 1 << 20,
             max_half_open: 65_536,
             cookie_threshold: 1024,
             max_half_open_per_address: 256,
@@ -80,6 +83,9 @@ impl EndpointConfig {
         }
         if !(MIN_PATH..=65_507).contains(&self.path) {
             return Err(ApiMisuse::Bounds("the path setting"));
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&self.request_lifetime) {
+            return Err(ApiMisuse::Bounds("the lifetime of requests"));
         }
         if self.max_half_open == 0 || self.max_half_open_per_address == 0 {
             return Err(ApiMisuse::Bounds("the number of half-open sessions"));

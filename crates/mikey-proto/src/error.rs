@@ -134,7 +134,8 @@ pub enum ApiMisuse {
     Streams,
     /// Authentication by fingerprint needs the name of the peer, and no retargeting; an expected call needs the caller's tls-id.
     Signalled,
-    /// The ticket has expired, or a stream of the resumed call has more than one policy.
+    /// The ticket has expired, a stream of the resumed call has more than one policy, or the call asks for more than the
+    /// ticket's session had: a hidden name, or what signalling said.
     Ticket,
     /// An SRTP policy that contradicts itself.
     SrtpPolicy,
@@ -236,9 +237,7 @@ impl fmt::Display for ApiMisuse {
             Self::NoCredential => "no credential for any authentication method that the policy allows",
             Self::Streams => "between 1 and 64 streams are needed, each offering 1 to 16 policies",
             Self::Signalled => "authentication by fingerprint needs both names and the peer's tls-id",
-            Self::Ticket => {
-                "the ticket has expired, or a stream of the resumed call has more than one policy"
-            }
+            Self::Ticket => "the ticket has expired, or the call asks for what its session did not have",
             Self::SrtpPolicy => "an srtp policy contradicts itself",
             Self::UnknownSession => "there is no such session",
             Self::State => "the session is in a state in which this cannot be done",

@@ -14,19 +14,30 @@ pub const ANSWER_MARGIN: Duration = Duration::from_secs(3);
 /// The answerer of a REKEY sends under the new keys at the latest after this.
 pub const SWITCH_AT_LATEST: Duration = Duration::from_secs(2);
 
+/// A renewal by time that is not possible now is tried again after this.
+pub const REKEY_PUT_OFF: Duration = Duration::from_secs(1);
+
 /// Longest INIT_REQ that is taken (a longer one is dropped) or sent (a longer one is refused to the caller).
 pub const MAX_INIT: usize = 2048;
 /// Longest datagram that is looked at.
 pub const MAX_DATAGRAM: usize = 65_535;
+/// How long a new address of a peer may take to prove itself.
+pub const PATH_CHECK_LIFETIME: Duration = Duration::from_secs(3);
+/// Half-open sessions of an address that has shown no cookie; from there on a cookie is asked for.
+pub const MAX_UNVERIFIED_PER_ADDRESS: usize = 64;
 /// Octets sent to an address that is not verified, for each octet received from it.
 pub const AMPLIFICATION: usize = 3;
 
 /// Branches of one attempt whose DH is computed at a time; more answers wait as bytes.
 pub const MAX_BRANCHES: usize = 8;
-/// Answers of one attempt that wait as bytes; more are dropped.
+/// Answers of one attempt that are remembered, to know a repeat; the oldest one is forgotten.
+pub const MAX_ANSWERS: usize = 1024;
+/// Answers of one attempt that wait as bytes; a further one replaces one of them by chance.
 pub const MAX_WAITING: usize = 32;
-/// Answers of one attempt from one source address that wait or are taken up; more are dropped.
+/// Answers of one attempt from one source address that wait, and as many that hold a slot; a further one replaces one.
 pub const MAX_WAITING_PER_SOURCE: usize = 4;
+/// Addresses of one branch that nobody vouched for; further ones are not answered.
+pub const MAX_ROUTES: usize = 4;
 /// A branch without answer yields its slot after this, and is still listened to.
 pub const BRANCH_SLOT: Duration = Duration::from_secs(2);
 /// Branches that are still listened to after they yielded their slot; the oldest is forgotten.

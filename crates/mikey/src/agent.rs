@@ -45,7 +45,7 @@ pub struct Agent {
 
 /// Sees the SRTP master keys before they are installed, for analysis of one's own calls. Whoever has them hears the call.
 pub trait KeyLog: Send {
-    /// The keys of one stream of a session.
+    /// Keys of one stream of a session: of early media, of the handshake, or of a renewal. Their MKI tells them apart.
     fn srtp_keys(&mut self, session: SessionId, keys: &StreamKeys);
 }
 
@@ -354,6 +354,9 @@ impl Agent {
             }
             Event::EarlyKeysReady { session, remote, keys } => {
                 let now = self.endpoint.now();
+                if let Some(log) = &mut self.key_log {
+                    keys.streams.iter().for_each(|stream| log.srtp_keys(session, stream));
+                }
                 match self.media.install_early(now, session, remote, keys) {
                     Ok(streams) => AgentEvent::EarlyMediaReady { session, streams },
                     Err(why) => AgentEvent::MediaFailed { session, why },

@@ -12,6 +12,8 @@ use crate::output::Kind;
 
 /// Packets of one SSRC.
 pub const MAX_HELD_PER_SSRC: usize = 100;
+/// Packets in all.
+pub const MAX_HELD_PACKETS: usize = 2048;
 /// Octets in all.
 pub const MAX_HELD_OCTETS: usize = 256 * 1024;
 /// How long.
@@ -36,7 +38,10 @@ impl Pen {
     pub(crate) fn hold(&mut self, now: Time, kind: Kind, ssrc: u32, packet: &[u8]) -> bool {
         self.expire(now);
         let same = self.packets.iter().filter(|held| held.ssrc == ssrc).count();
-        if same >= MAX_HELD_PER_SSRC || self.octets + packet.len() > MAX_HELD_OCTETS {
+        if same >= MAX_HELD_PER_SSRC
+            || self.packets.len() >= MAX_HELD_PACKETS
+            || self.octets + packet.len() > MAX_HELD_OCTETS
+        {
             return false;
         }
         self.octets += packet.len();

@@ -73,10 +73,15 @@ fn is_name(san: &GeneralName<'_>, name: &Name) -> bool {
     match (IdType(name.id_type()), san) {
         (IdType::URI, GeneralName::URI(uri)) => same(uri),
         // RFC 5922 section 7.1: a domain certificate speaks for sip:domain, and never for a user in it.
-        (IdType::URI, GeneralName::DNSName(host)) => !host.starts_with("*.") && same(&format!("sip:{host}")),
+        (IdType::URI, GeneralName::DNSName(host)) => is_host(host) && same(&format!("sip:{host}")),
         (IdType::NAI, GeneralName::RFC822Name(address)) => same(address),
         _ => false,
     }
+}
+
+/// A host name and nothing else: no wildcard, no user, no port.
+fn is_host(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }
 
 /// The key of the end entity must be able to do what is negotiated, and be allowed to sign.

@@ -68,7 +68,9 @@ impl Cookies {
         // After a long silence the old secret is too old as well.
         self.previous = (now < self.rotate_at + ROTATION).then_some(old);
         self.version = self.version.wrapping_add(1);
-        self.rotate_at = now + ROTATION;
+        // On a fixed grid, so that no secret lives longer than two periods.
+        let periods = now.since(self.rotate_at).as_nanos() / ROTATION.as_nanos() + 1;
+        self.rotate_at = self.rotate_at + ROTATION * u32::try_from(periods).unwrap_or(u32::MAX);
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! The responder's table of half-open sessions: bounded, first in first out, counted for each address.
 
+use core::time::Duration;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
@@ -18,14 +19,43 @@ pub(crate) struct HalfOpenTable {
     by_first: HashMap<Digest, Session>,
     /// In the order of their expiry; entries that are gone are skipped.
     queue: VecDeque<(Time, Session)>,
-    per_address: HashMap<IpAddr, usize>,
+    crowds: HashMap<IpAddr, Crowd>,
     open: usize,
+    /// Key exchanges of the last seconds that led to nothing, and since when they are counted.
+    wasted: (Time, usize),
 }
+
+/// How long a wasted key exchange counts as load.
+const WASTED: Duration = Duration::from_secs(15);
 
 struct Entry {
     first: Digest,
     address: IpAddr,
+    verified: Verified,
     state: State,
+}
+
+/// Whether the sender has shown by a cookie that it has its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verified {
+    Yes,
+    No,
+}
+
+/// Open half-open sessions of an address (an IPv6 /64).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Crowd {
+    pub(crate) verified: usize,
+    pub(crate) unverified: usize,
+}
+
+impl Crowd {
+    fn count(&mut self, verified: Verified) -> &mut usize {
+        match verified {
+            Verified::Yes => &mut self.verified,
+            Verified::No => &mut self.unverified,
+        }
+    }
 }
 
 enum State {
@@ -43,14 +73,25 @@ impl HalfOpenTable {
         self.open
     }
 
+    /// Key exchanges that led to nothing lately: they are load like a half-open session.
+    pub(crate) fn wasted(&self, now: Time) -> usize {
+        let (since, count) = self.wasted;
+        if now < since + WASTED { count } else { 0 }
+    }
+
+    pub(crate) fn waste(&mut self, now: Time) {
+        let count = self.wasted(now);
+        self.wasted = if count == 0 { (now, 1) } else { (self.wasted.0, count.saturating_add(1)) };
+    }
+
     /// How many are remembered, open or not.
     pub(crate) fn remembered(&self) -> usize {
         self.sessions.len()
     }
 
-    /// How many open ones came from this address (an IPv6 /64).
-    pub(crate) fn count_of(&self, from: SocketAddr) -> usize {
-        self.per_address.get(&network(from)).copied().unwrap_or_default()
+    /// How many open ones came from this address.
+    pub(crate) fn crowd(&self, from: SocketAddr) -> Crowd {
+        self.crowds.get(&network(from)).copied().unwrap_or_default()
     }
 
     /// The answer that this first message drew, and where it went.
@@ -68,14 +109,20 @@ impl HalfOpenTable {
         }
     }
 
-    pub(crate) fn insert(&mut self, expires: Time, first: Digest, half_open: Box<HalfOpen>) {
+    pub(crate) fn insert(
+        &mut self,
+        expires: Time,
+        first: Digest,
+        verified: Verified,
+        half_open: Box<HalfOpen>,
+    ) {
         let session = half_open.header.session;
         let address = network(half_open.remote);
-        *self.per_address.entry(address).or_default() += 1;
+        *self.crowds.entry(address).or_default().count(verified) += 1;
         self.open += 1;
         self.by_first.insert(first, session);
         self.queue.push_back((expires, session));
-        self.sessions.insert(session, Entry { first, address, state: State::Open(half_open) });
+        self.sessions.insert(session, Entry { first, address, verified, state: State::Open(half_open) });
     }
 
     /// Remembers the answer to a first message that became a session at once: RESUME.
@@ -90,7 +137,8 @@ impl HalfOpenTable {
         let state = State::Taken { remote, init_resp: answer };
         self.by_first.insert(first, session);
         self.queue.push_back((expires, session));
-        self.sessions.insert(session, Entry { first, address: network(remote), state });
+        self.sessions
+            .insert(session, Entry { first, address: network(remote), verified: Verified::Yes, state });
     }
 
     /// Takes one out that has become a session; its INIT_RESP stays.
@@ -98,9 +146,9 @@ impl HalfOpenTable {
         let entry = self.sessions.get_mut(session)?;
         let State::Open(half_open) = &mut entry.state else { return None };
         let (remote, init_resp) = (half_open.remote, std::mem::take(&mut half_open.init_resp));
-        let address = entry.address;
+        let (address, verified) = (entry.address, entry.verified);
         let before = std::mem::replace(&mut entry.state, State::Taken { remote, init_resp });
-        self.closed(address);
+        self.closed(address, verified);
         match before {
             State::Open(half_open) => Some(half_open),
             State::Taken { .. } => None,
@@ -113,19 +161,19 @@ impl HalfOpenTable {
             let Some(entry) = self.sessions.remove(&session) else { continue };
             self.by_first.remove(&entry.first);
             if matches!(entry.state, State::Open(_)) {
-                self.closed(entry.address);
+                self.closed(entry.address, entry.verified);
             }
             return true;
         }
         false
     }
 
-    fn closed(&mut self, address: IpAddr) {
+    fn closed(&mut self, address: IpAddr, verified: Verified) {
         self.open -= 1;
-        if let Some(count) = self.per_address.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_address.remove(&address);
+        if let Some(crowd) = self.crowds.get_mut(&address) {
+            *crowd.count(verified) -= 1;
+            if *crowd == Crowd::default() {
+                self.crowds.remove(&address);
             }
         }
     }
@@ -143,7 +191,7 @@ impl HalfOpenTable {
 }
 
 fn network(from: SocketAddr) -> IpAddr {
-    match from.ip() {
+    match from.ip().to_canonical() {
         IpAddr::V4(ip) => IpAddr::V4(ip),
         IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) & !u128::from(u64::MAX)).into()),
     }

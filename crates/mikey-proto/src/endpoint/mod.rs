@@ -15,6 +15,7 @@ use std::sync::Arc;
 use mikey_crypto::SecretBytes;
 use mikey_wire::Session;
 
+use crate::auth::Peer;
 use crate::config::{Call, EndpointConfig, Expected};
 use crate::error::{ApiMisuse, Error};
 use crate::event::{CallId, CloseReason, Event, Outbox, Output, SessionId};
@@ -140,6 +141,10 @@ impl Endpoint {
         let config = Arc::clone(&self.config);
         let state = self.calls.get_mut(&id).ok_or(ApiMisuse::UnknownSession)?;
         let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
+        if state.made > 0 && state.call.hidden_as.as_ref().is_some_and(Name::is_pseudonym) {
+            // A pseudonym that is seen twice links the two.
+            state.call.hidden_as = Some(Name::pseudonym(cx.random()?));
+        }
         let attempt = Attempt::start(&mut cx, id, state.to, &state.call)?;
         let spi_i = attempt.spi_i();
         state.attempts.push(spi_i);
@@ -282,6 +287,12 @@ impl Endpoint {
         let key = self.ids.get(&session).ok_or(ApiMisuse::UnknownSession)?;
         let established = self.sessions.get(key).ok_or(ApiMisuse::UnknownSession)?;
         Ok(established.keys().export(label, context, len))
+    }
+
+    /// Who the peer of a session is, and how well that is known by now: after [`Self::confirm_sas`] it is better known.
+    #[must_use]
+    pub fn peer(&self, session: SessionId) -> Option<&Peer> {
+        self.sessions.get(self.ids.get(&session)?).map(Established::peer)
     }
 
     /// Where the peer of a session is.

@@ -10,13 +10,13 @@ use mikey_crypto::Digest;
 use mikey_wire::v2::{InitReq, Peek, peek};
 use mikey_wire::{DataType, ErrorNo};
 
-use super::half_open::HalfOpenTable;
+use super::half_open::Verified;
 use super::{Endpoint, Key};
 use crate::config::Expected;
 use crate::error::{DropReason, Fault};
 use crate::event::{CallId, Event, SessionId};
 use crate::keys::Role;
-use crate::limits::{AMPLIFICATION, MAX_BRANCHES, MAX_DATAGRAM, MAX_INIT};
+use crate::limits::{AMPLIFICATION, MAX_BRANCHES, MAX_DATAGRAM, MAX_INIT, MAX_UNVERIFIED_PER_ADDRESS};
 use crate::name::Name;
 use crate::sas::Sas;
 use crate::session::established::{Established, Origin};
@@ -50,9 +50,13 @@ impl Endpoint {
             DataType::INIT_RESP => self.init_resp(from, &peek, raw),
             DataType::ERROR if peek.session.spi_r == 0 => self.unprotected(&peek, raw),
             DataType::CCE_REQ => self.cce_req(from, &peek, raw),
-            DataType::CCE_RESP => self.cce_resp(&peek, raw),
-            DataType::ERROR if !self.sessions.contains_key(&peek.session) => self.cce_resp(&peek, raw),
-            DataType::INFO_REQ
+            DataType::CCE_RESP if !self.sessions.contains_key(&peek.session) => {
+                self.cce_resp(from, &peek, raw)
+            }
+            DataType::ERROR if !self.sessions.contains_key(&peek.session) => self.cce_resp(from, &peek, raw),
+            // A second branch with the SPIs of a session would stand in its place: it is none.
+            DataType::CCE_RESP
+            | DataType::INFO_REQ
             | DataType::INFO_RESP
             | DataType::REKEY_REQ
             | DataType::REKEY_RESP
@@ -69,10 +73,18 @@ impl Endpoint {
         let config = Arc::clone(&self.config);
         let m1 = request.without_cookie();
         let first = config.provider.sha256.digest(&[&m1]);
-        self.admit(from, &first, request.cookie, (request.csb_id, request.spi_i), raw.len())?;
+        if self.sessions.len() >= config.max_sessions {
+            return Err(DropReason::Full);
+        }
+        let opener = (request.csb_id, request.spi_i);
+        let verified = self.admit(from, &first, request.cookie, opener, raw.len())?;
         let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
         let expected = expected(&self.expected, &request);
-        match HalfOpen::open(&mut cx, from, &request, &m1, expected)? {
+        let opened = HalfOpen::open(&mut cx, from, &request, &m1, expected);
+        if matches!(opened, Err(DropReason::BadKeyExchange)) {
+            self.half_open.waste(self.now);
+        }
+        match opened? {
             Reception::Opened(half_open) => {
                 if half_open.init_resp.len() > raw.len().saturating_mul(AMPLIFICATION) {
                     return Err(DropReason::TooLong);
@@ -82,7 +94,7 @@ impl Endpoint {
                 }
                 self.out.send(from, std::slice::from_ref(&half_open.init_resp));
                 let expires = self.now + config.answers_kept();
-                self.half_open.insert(expires, first, half_open);
+                self.half_open.insert(expires, first, verified, half_open);
                 Ok(())
             }
             Reception::Refused(number, lists) => {
@@ -106,21 +118,24 @@ impl Endpoint {
         cookie: Option<&[u8]>,
         (csb_id, spi_i): (u32, u64),
         octets: usize,
-    ) -> Result<(), DropReason> {
+    ) -> Result<Verified, DropReason> {
         let config = Arc::clone(&self.config);
         let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
         if let Some((known, answer)) = self.half_open.answer(first) {
             resend(&mut cx, from, known, octets, &[answer.to_vec()]);
             return Err(DropReason::Repeat);
         }
-        let crowded = |table: &HalfOpenTable| table.count_of(from) >= config.max_half_open_per_address;
-        if self.half_open.len() < config.cookie_threshold && !crowded(&self.half_open) {
-            return Ok(());
+        let crowd = self.half_open.crowd(from);
+        let load = self.half_open.len() + self.half_open.wasted(self.now);
+        if load < config.cookie_threshold && crowd.unverified < MAX_UNVERIFIED_PER_ADDRESS {
+            return Ok(Verified::No);
         }
         let shown = cookie.unwrap_or_default();
         let provider = &config.provider;
         if self.cookies.check(provider, self.now, from, first, shown).unwrap_or(false) {
-            return if crowded(&self.half_open) { Err(DropReason::Full) } else { Ok(()) };
+            // Those who only borrow an address do not count against its owner.
+            let full = crowd.verified >= config.max_half_open_per_address;
+            return if full { Err(DropReason::Full) } else { Ok(Verified::Yes) };
         }
         let cookie = self.cookies.make(provider, self.now, from, first).map_err(|_| DropReason::Full)?;
         let number = ErrorNo::COOKIE_REQUIRED;
@@ -206,12 +221,12 @@ impl Endpoint {
         Ok(())
     }
 
-    fn cce_resp(&mut self, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {
+    fn cce_resp(&mut self, from: SocketAddr, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {
         let spi_i = peek.session.spi_i;
         let attempt = self.attempts.get_mut(&spi_i).ok_or(DropReason::UnknownSession)?;
         let call = attempt.id;
         let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
-        let outcome = attempt.handle_protected(&mut cx, peek, raw);
+        let outcome = attempt.handle_protected(&mut cx, from, peek, raw);
         self.reschedule(Key::Attempt(spi_i));
         let Outcome::Established { verified, last } = outcome? else { return Ok(()) };
         let keys = streams::keys(Role::Initiator, 0, &verified.agreed, &verified.keys.tgk());

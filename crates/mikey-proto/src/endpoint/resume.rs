@@ -9,6 +9,7 @@ use mikey_wire::ErrorNo;
 use mikey_wire::v2::{Peek, ResumeReq};
 
 use super::{CallState, Endpoint, Key};
+use crate::auth::AuthLevel;
 use crate::config::Call;
 use crate::error::{DropReason, Error, Stage};
 use crate::event::{CallId, CloseReason, Event, SessionId};
@@ -36,6 +37,10 @@ impl Endpoint {
         call: &Call,
     ) -> Result<CallId, Error> {
         self.now = now;
+        if call.signalled.is_some() || call.hidden_as.is_some() {
+            // A resumed session is known by what its first one was known by, and by nothing new.
+            return Err(crate::error::ApiMisuse::Ticket.into());
+        }
         let id = CallId(self.fresh_id());
         let session = SessionId(self.fresh_id());
         let mut call = call.clone();
@@ -71,7 +76,12 @@ impl Endpoint {
         };
         let config = Arc::clone(&self.config);
         let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
-        let answered = resume::answer(&mut cx, from, &request, issued)?;
+        let answered = resume::answer(&mut cx, from, &request, issued);
+        if matches!(answered, Err(DropReason::NoCommonGround)) {
+            // It was authentic and is used up: a repeat of it must not cost as much again.
+            self.tickets.take(self.now, request.ticket);
+        }
+        let answered = answered?;
         // Recorded as used before anything that it brought is delivered.
         let issued = self.tickets.take(self.now, request.ticket).ok_or(DropReason::BadTicket)?;
         self.accept_resumed(from, first, answered, issued.terms);
@@ -121,7 +131,10 @@ impl Endpoint {
         keys: &SessionKeys,
         terms: Terms,
     ) {
-        let Some((lifetime, opaque)) = ticket else { return };
+        // What signalling vouched for, it vouched for in that call alone.
+        let Some((lifetime, opaque)) = ticket.filter(|_| terms.level != AuthLevel::Fingerprint) else {
+            return;
+        };
         let psk = keys.resumption_psk(Role::Responder, &opaque);
         let expires = self.now + Duration::from_secs(lifetime.into());
         self.out.event(Event::TicketReady { session, ticket: Ticket { opaque, psk, terms, expires } });

@@ -223,10 +223,7 @@ impl Partial {
             }
         }
         if number == 1 {
-            let opening =
-                [Payload::Ext(Extension::Session(sealed.session)), Payload::T(T::Counter(sealed.t))];
-            let mut head = encode_open(&sealed.header, &opening, PayloadType::KEMAC)
-                .map_err(|_| DropReason::BadFragment)?;
+            let mut head = sealed.canon_head().into_owned();
             let kemac = Kemac { encr_data: &[], ..sealed.kemac };
             encode_chain(&mut head, &[Payload::Kemac(kemac)], PayloadType::LAST)
                 .map_err(|_| DropReason::BadFragment)?;

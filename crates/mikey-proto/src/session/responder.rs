@@ -301,7 +301,9 @@ impl HalfOpen {
         let answers = cx.config.answer.answer(&proof.peer, &offer.streams).map_err(Error::Mismatch)?;
         let (agreed, numbers) = offer.answer(&answers)?;
         let th3 = self.keys.transcript().th3(&canon);
-        let ticket = if self.choice.resumption { Some(cx.random::<OPAQUE_LEN>()?) } else { None };
+        // What signalling vouched for, it vouched for in this call alone.
+        let lasting = self.choice.resumption && self.signalled.is_none();
+        let ticket = if lasting { Some(cx.random::<OPAQUE_LEN>()?) } else { None };
         let outline = self.outline(DataType::CCE_RESP, answer_map(&agreed, &numbers));
         // SRTP-SPr repeats what was chosen, octet for octet.
         let chosen = request.policies.iter().filter(|sp| numbers.contains(&sp.policy_no)).cloned().collect();

@@ -6,6 +6,7 @@ use mikey_wire::v2::{Info, Opened as OpenedChain, Sealed};
 use mikey_wire::{DataType, Extension, NotifyCode, Payload};
 
 use super::{Effect, Established, Request, RequestKind};
+use crate::auth::AuthLevel;
 use crate::error::{ApiMisuse, DropReason, Error};
 use crate::event::{CloseReason, Event};
 use crate::session::Cx;
@@ -50,6 +51,9 @@ impl Established {
         }
         self.send_info(cx, self.remote, &[notify(NotifyCode::SAS_VERIFIED, &[1])], RequestKind::Info)?;
         self.sas = SasState::Confirmed;
+        if self.peer.level == AuthLevel::SasUnverified {
+            self.peer.level = AuthLevel::SasVerified;
+        }
         Ok(())
     }
 
@@ -75,15 +79,30 @@ impl Established {
     }
 
     /// A request came from another address. It becomes the peer's only after a check that nobody else can answer.
-    pub(super) fn check_path(&mut self, cx: &mut Cx<'_>, from: SocketAddr) {
+    pub(super) fn check_path(&mut self, cx: &mut Cx<'_>, from: SocketAddr, left: usize) {
         let Ok(token) = cx.random::<8>() else { return };
-        // With another request outstanding the peer's next request will bring us here again.
-        let _ = self.send_info(
-            cx,
-            from,
-            &[notify(NotifyCode::PATH_CHECK, &token)],
-            RequestKind::PathCheck(token),
-        );
+        // A newer check takes the place of an older one. With another request outstanding, the peer's next request or a repeat
+        // brings us here again.
+        if let Ok(t) = self.take_t() {
+            let _ = self.send_path_check(cx, from, t, token, left);
+        }
+    }
+
+    fn send_path_check(
+        &mut self,
+        cx: &mut Cx<'_>,
+        to: SocketAddr,
+        t: u32,
+        token: [u8; 8],
+        left: usize,
+    ) -> Result<(), Error> {
+        let outline = self.outline(DataType::INFO_REQ, t, Vec::new());
+        let composed = outline.compose(&[notify(NotifyCode::PATH_CHECK, &token)])?;
+        let datagrams = self.seal(cx, &outline, &composed, false)?;
+        let hash = self.keys.prf().hash.digest(&composed.canon());
+        let Some(left) = left.checked_sub(datagrams.iter().map(Vec::len).sum()) else { return Ok(()) };
+        self.send_request(cx, to, t, datagrams, hash, RequestKind::PathCheck { token, left });
+        Ok(())
     }
 
     /// Answers INFO_REQ.
@@ -110,6 +129,8 @@ impl Established {
                 (NotifyCode::SAS_VERIFIED, [value]) if self.sas != SasState::None => {
                     if *value == 0 {
                         cx.out.revoke(self.id);
+                        self.sas = SasState::Shown;
+                        self.peer.level = AuthLevel::SasUnverified;
                     }
                     cx.out.event(Event::SasComparedByPeer { session: self.id, verified: *value == 1 });
                 }
@@ -140,7 +161,7 @@ impl Established {
         if info.hash != Some(request.hash.as_ref()) {
             return Err(DropReason::BadAnswer);
         }
-        if let RequestKind::PathCheck(token) = &request.kind {
+        if let RequestKind::PathCheck { token, .. } = &request.kind {
             let proven = |n: &mikey_wire::v2::Notify<'_>| {
                 n.code == NotifyCode::PATH_OK && mikey_crypto::ct_eq(n.data, token)
             };

@@ -22,7 +22,7 @@ use crate::config::EndpointConfig;
 use crate::error::{ApiMisuse, DropReason, Error};
 use crate::event::{CloseReason, SessionId};
 use crate::keys::{Role, SessionKeys};
-use crate::limits::MAX_T;
+use crate::limits::{AMPLIFICATION, MAX_T, PATH_CHECK_LIFETIME, REKEY_PUT_OFF};
 use crate::name::Name;
 use crate::negotiate::Choice;
 use crate::session::exchange::{Due, Inbound, Outstanding, Seen};
@@ -63,6 +63,8 @@ pub(crate) struct Established {
     used_mkis: Vec<Vec<u8>>,
     /// Keys that we send under once the peer has shown that it has them, at the latest at a given time.
     pending: Option<PendingKeys>,
+    /// We answered a REKEY, and until then do not know whether the peer has the answer.
+    unsettled_until: Option<Time>,
     rekey_at: Option<Time>,
     inbound: Inbound,
     forget_at: Option<Time>,
@@ -88,9 +90,17 @@ struct Request {
 enum RequestKind {
     /// Nothing but an answer is expected.
     Info,
-    /// Whether the peer is at another address.
-    PathCheck([u8; 8]),
+    /// Whether the peer is at another address, which may still get so many octets: it has not proven anything.
+    PathCheck {
+        token: [u8; 8],
+        left: usize,
+    },
     Rekey(Box<RekeySent>),
+}
+
+/// Octets that may still go to an address that is not verified, after an answer to what came from it.
+fn allowance(received: usize, sent: usize) -> usize {
+    received.saturating_mul(AMPLIFICATION).saturating_sub(sent)
 }
 
 /// What a request or response leads to.
@@ -124,6 +134,7 @@ impl Established {
             generation: 0,
             used_mkis: mki.into_iter().collect(),
             pending: None,
+            unsettled_until: None,
             // One side rekeys by time, so that the two do not cross.
             rekey_at: config.rekey_after.filter(|_| initiator).map(|after| now + after),
             inbound,
@@ -144,6 +155,10 @@ impl Established {
 
     pub(crate) fn keys(&self) -> &SessionKeys {
         &self.keys
+    }
+
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.peer
     }
 
     pub(crate) fn remote(&self) -> SocketAddr {
@@ -179,19 +194,24 @@ impl Established {
                 let _ = self.probe(cx);
             }
         }
-        if self.request.is_none() && self.rekey_at.is_some_and(|at| at <= cx.now) {
-            let _ = self.rekey(cx, cx.config.rekey_with_dh);
+        let due = self.request.is_none() && self.rekey_at.is_some_and(|at| at <= cx.now);
+        if due && self.rekey(cx, cx.config.rekey_with_dh).is_err() {
+            self.rekey_at = Some(cx.now + REKEY_PUT_OFF);
         }
         let request = self.request.as_mut()?;
         match request.outstanding.due(cx.now) {
             Due::Nothing => None,
             Due::Resend => {
+                if let RequestKind::PathCheck { left, .. } = &mut request.kind {
+                    let octets = request.outstanding.datagrams.iter().map(Vec::len).sum();
+                    *left = left.checked_sub(octets)?;
+                }
                 cx.out.metrics.retransmissions += 1;
                 cx.out.send(request.to, &request.outstanding.datagrams);
                 None
             }
             Due::GiveUp => {
-                let silent = !matches!(request.kind, RequestKind::PathCheck(_));
+                let silent = !matches!(request.kind, RequestKind::PathCheck { .. });
                 self.request = None;
                 silent.then_some(CloseReason::PeerSilent)
             }
@@ -231,6 +251,11 @@ impl Established {
             Seen::New => return Err(DropReason::WrongState),
             Seen::Repeat => {
                 resend(cx, from, self.remote, sealed.raw.len(), self.inbound.response());
+                if from != self.remote {
+                    // Whoever copied the request first may not be the peer. This one may be, and can prove it.
+                    let sent = self.inbound.response().iter().map(Vec::len).sum();
+                    self.check_path(cx, from, allowance(sealed.raw.len(), sent));
+                }
                 return Err(DropReason::Repeat);
             }
             Seen::Stale => return Err(DropReason::Replayed),
@@ -251,6 +276,9 @@ impl Established {
         }
         let canon = [sealed.before_kemac, &plaintext];
         self.confirmed = true;
+        // A new request is proof that the peer has our last answer.
+        self.unsettled_until = None;
+        self.switch(cx);
         let (response, effect) = if sealed.header.data_type == DataType::REKEY_REQ {
             match self.answer_rekey(cx, sealed, &chain, canon) {
                 Ok(response) => (response, Effect::default()),
@@ -261,15 +289,14 @@ impl Established {
                 }
             }
         } else {
-            // A request of its own is proof that the peer has our last answer.
-            self.switch(cx);
             self.answer_info(cx, sealed, &chain, canon)?
         };
         cx.out.send(from, &response);
+        let left = allowance(sealed.raw.len(), response.iter().map(Vec::len).sum());
         self.inbound.answered(sealed.t, digests, response);
         self.forget_at = Some(cx.now + cx.config.answers_kept());
         if from != self.remote && effect.end.is_none() {
-            self.check_path(cx, from);
+            self.check_path(cx, from, left);
         }
         Ok(effect.end)
     }
@@ -327,15 +354,22 @@ impl Established {
         kind: RequestKind,
     ) {
         cx.out.send(to, &datagrams);
-        let outstanding = Outstanding::new(cx.now, cx.config.request_lifetime, datagrams);
+        let lifetime = match kind {
+            RequestKind::PathCheck { .. } => PATH_CHECK_LIFETIME,
+            _ => cx.config.request_lifetime,
+        };
+        let outstanding = Outstanding::new(cx.now, lifetime, datagrams);
         self.request = Some(Request { t, to, hash, outstanding, kind });
     }
 
     /// The number of our next request; only one is outstanding at a time.
     fn take_t(&mut self) -> Result<u32, ApiMisuse> {
-        if self.request.is_some() || self.next_t > MAX_T {
+        // A path check yields to every other request: what a stranger's address brings about must not be in their way.
+        let busy = self.request.as_ref().is_some_and(|r| !matches!(r.kind, RequestKind::PathCheck { .. }));
+        if busy || self.next_t > MAX_T {
             return Err(ApiMisuse::State);
         }
+        self.request = None;
         let t = self.next_t;
         self.next_t += 1;
         Ok(t)

@@ -41,7 +41,7 @@ struct Answer {
 impl Established {
     /// Starts a REKEY of all streams, with a new DH if `with_dh`.
     pub(crate) fn rekey(&mut self, cx: &mut Cx<'_>, with_dh: bool) -> Result<(), Error> {
-        if self.pending.is_some() {
+        if self.unsettled_until.is_some_and(|until| cx.now < until) {
             // Whether the peer has our last answer is not known: a new REKEY could stand on another transcript than its own.
             return Err(ApiMisuse::State.into());
         }
@@ -70,7 +70,14 @@ impl Established {
     /// The MKI after the last one, if packets carry any: it was never used in this session.
     fn next_mki(&self) -> Option<[u8; 4]> {
         let last: [u8; 4] = self.agreed.first()?.mki.as_slice().try_into().ok()?;
-        Some(u32::from_be_bytes(last).wrapping_add(1).to_be_bytes())
+        let mut next = u32::from_be_bytes(last);
+        loop {
+            next = next.wrapping_add(1);
+            let mki = next.to_be_bytes();
+            if !self.used_mkis.iter().any(|used| *used == mki) {
+                return Some(mki);
+            }
+        }
     }
 
     fn dh<'a>(&self, value: &'a [u8]) -> Payload<'a> {
@@ -93,14 +100,15 @@ impl Established {
             }
             self.request = None;
         }
-        self.switch(cx);
         match self.try_answer(cx, sealed.t, &request, canon) {
             Ok(Answer { response, composed, agreed, shared }) => {
                 let tgk = self.keys.rekey(&canon, &composed.canon(), shared);
                 self.install(cx, agreed, &tgk, Some(cx.now + SWITCH_AT_LATEST));
+                self.unsettled_until = Some(cx.now + cx.config.answers_kept());
                 Ok(response)
             }
             Err(why) => {
+                self.rekey_at = self.next_rekey(cx);
                 let number = why.error_no().ok_or(DropReason::Full)?;
                 let outline = self.outline(DataType::ERROR, sealed.t, Vec::new());
                 let composed = outline.compose(&[Payload::Err(number)]).map_err(|_| DropReason::Full)?;

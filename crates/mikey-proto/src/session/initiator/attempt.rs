@@ -1,23 +1,20 @@
 //! An attempt: one INIT_REQ (and its copies with a cookie or another group), all answers to it, and the first peer among them.
 
 use std::borrow::Cow;
-use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 
 use mikey_crypto::{Digest, GroupId, MethodId, Secret};
 use mikey_wire::ErrorNo;
 use mikey_wire::v2::{ErrorMsg, InitResp, Peek};
 
+use super::answers::{Answers, Waiting};
 use super::branch::{Branch, Verified};
 use super::first::{First, Opening};
 use crate::config::{Branches, Call, Retarget, Signalled};
 use crate::credential::Identity;
 use crate::error::{ApiMisuse, DropReason, Error, Fault, Hint, PeerFault, Stage};
 use crate::event::{CallId, Event};
-use crate::limits::{
-    BRANCH_SLOT, MAX_BRANCHES, MAX_COOKIES, MAX_GROUP_RETRIES, MAX_WAITING, MAX_WAITING_PER_SOURCE,
-    MAX_YIELDED,
-};
+use crate::limits::{MAX_BRANCHES, MAX_COOKIES, MAX_GROUP_RETRIES, MAX_YIELDED};
 use crate::name::Name;
 use crate::negotiate::{Abilities, Proposal};
 use crate::policy::Confidentiality;
@@ -62,8 +59,7 @@ pub(crate) struct Attempt {
     cookies: u8,
     /// Branches that hold a slot or have yielded it, oldest first.
     branches: Vec<Branch>,
-    waiting: VecDeque<Waiting>,
-    seen: HashSet<Digest>,
+    answers: Answers,
     hint: Option<Hint>,
     failure: Option<Error>,
     /// Until then answers are waited for.
@@ -74,16 +70,6 @@ pub(crate) struct Attempt {
     /// The time of the last input.
     now: Time,
 }
-
-/// An answer that waits for a slot.
-struct Waiting {
-    from: SocketAddr,
-    raw: Vec<u8>,
-    key: Digest,
-}
-
-/// Answers that one attempt looks at, whoever sends them. It bounds what is remembered of them.
-const MAX_ANSWERS: usize = 1024;
 
 /// What became of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,8 +150,7 @@ impl Attempt {
             firsts: Vec::new(),
             cookies: 0,
             branches: Vec::new(),
-            waiting: VecDeque::new(),
-            seen: HashSet::new(),
+            answers: Answers::default(),
             hint: None,
             failure: None,
             deadline: cx.now + cx.config.request_lifetime,
@@ -186,9 +171,7 @@ impl Attempt {
     pub(crate) fn wake(&self) -> Time {
         let firsts = self.firsts.iter().filter_map(|f| f.outstanding.wake());
         let branches = self.branches.iter().filter_map(|b| b.outstanding.wake());
-        let slots = self.branches.iter().map(|b| b.taken_at + BRANCH_SLOT);
-        // Slots that are free already were filled by whoever was waiting.
-        let slots = slots.filter(|at| *at > self.now && !self.waiting.is_empty());
+        let slots = self.answers.wake(self.now);
         let end = if self.is_waiting() { self.last_moment } else { self.deadline };
         firsts.chain(branches).chain(slots).fold(end, Time::min)
     }
@@ -211,45 +194,36 @@ impl Attempt {
         }
         self.fill_slots(cx);
         let key = cx.config.provider.sha256.digest(&[raw]);
-        if self.seen.contains(&key) {
+        if let Some(branch) = self.branches.iter_mut().find(|b| b.key == key) {
             // The same octets are the same branch: two would be two contexts with one key.
-            if let Some(branch) = self.branches.iter_mut().find(|b| b.key == key && b.remote == from) {
-                branch.received(raw.len());
-            }
+            branch.repeated(cx, &self.shared, from, raw.len());
             return Err(DropReason::Repeat.into());
         }
-        if self.seen.len() >= MAX_ANSWERS {
-            return Err(DropReason::Full.into());
+        if self.answers.has_seen(&key) {
+            return Err(DropReason::Repeat.into());
         }
         let answer = InitResp::decode(raw).map_err(|_| DropReason::Malformed)?;
-        let choice = self.shared.check(&answer).map(|(choice, _, _)| choice);
-        match choice {
-            Ok(choice) if self.firsts.iter().any(|f| f.group == choice.group) => (),
+        let choice = match self.shared.check(&answer) {
+            Ok((choice, _, _)) if self.firsts.iter().any(|f| f.group == choice.group) => choice,
             Err(PeerFault::Name) => {
                 self.failure.get_or_insert(PeerFault::Name.into());
                 return Err(DropReason::BadAnswer.into());
             }
             _ => return Err(DropReason::BadAnswer.into()),
-        }
-        if self.shared.sas.as_ref().is_some_and(|share| share.revealed) {
-            self.seen.insert(key);
+        };
+        if self.is_revealed() && choice.uses_sas() {
+            self.answers.remember(key);
             return Ok(Taken::NeedsAnotherAttempt);
         }
-        if self.slots_in_use(cx.now) < MAX_BRANCHES {
-            self.seen.insert(key);
+        if self.answers.has_slot(cx.now, from) {
+            self.answers.remember(key);
             return self.take_up(cx, from, &answer, key).map(|()| Taken::Here);
         }
-        let same_source = self.waiting.iter().filter(|w| w.from.ip() == from.ip()).count();
-        if self.waiting.len() >= MAX_WAITING || same_source >= MAX_WAITING_PER_SOURCE {
-            return Err(DropReason::Full.into());
+        let [dice] = cx.random()?;
+        if self.answers.wait(self.shared.to, dice, Waiting { from, raw: raw.to_vec(), key }) {
+            cx.out.dropped(DropReason::Full);
         }
-        self.seen.insert(key);
-        self.waiting.push_back(Waiting { from, raw: raw.to_vec(), key });
         Ok(Taken::Here)
-    }
-
-    fn slots_in_use(&self, now: Time) -> usize {
-        self.branches.iter().filter(|b| b.taken_at + BRANCH_SLOT > now).count()
     }
 
     fn take_up(
@@ -259,6 +233,7 @@ impl Attempt {
         answer: &InitResp<'_>,
         key: Digest,
     ) -> Result<(), Fault> {
+        self.answers.take_slot(cx.now, from);
         let first = self.firsts.iter().find(|f| f.group.0 == answer.dh.group).ok_or(DropReason::BadAnswer)?;
         let branch = match Branch::take_up(cx, &self.shared, first, from, answer, key) {
             // Our own faults (randomness, a key that is missing) end the branch, like everything that a stranger can bring about.
@@ -283,6 +258,7 @@ impl Attempt {
     pub(crate) fn handle_protected(
         &mut self,
         cx: &mut Cx<'_>,
+        from: SocketAddr,
         peek: &Peek,
         raw: &[u8],
     ) -> Result<Outcome, DropReason> {
@@ -299,7 +275,7 @@ impl Attempt {
                     let branch = self.branches.remove(at);
                     self.succeeded = true;
                     self.fill_slots(cx);
-                    let verified = Box::new(branch.into_verified(&self.shared, shown));
+                    let verified = Box::new(branch.into_verified(&self.shared, from, shown));
                     return Ok(Outcome::Established { verified, last: self.keep == Branches::First });
                 }
                 Err(Fault::Discard(reason)) => why = reason,
@@ -307,7 +283,8 @@ impl Attempt {
                     cx.out.metrics.refused += 1;
                     let branch = self.branches.remove(at);
                     self.failure = Some(error.clone());
-                    cx.out.event(Event::BranchFailed { call: self.id, remote: branch.remote, why: error });
+                    let remote = branch.remote(&self.shared);
+                    cx.out.event(Event::BranchFailed { call: self.id, remote, why: error });
                     self.fill_slots(cx);
                     return Ok(Outcome::Waiting);
                 }
@@ -386,12 +363,22 @@ impl Attempt {
         Some(self.failure.take().unwrap_or(Error::Timeout { stage, hint: self.hint }))
     }
 
+    /// Whether the SAS share has left: from then on the set of branches is fixed.
+    fn is_revealed(&self) -> bool {
+        self.shared.sas.as_ref().is_some_and(|share| share.revealed)
+    }
+
     fn fill_slots(&mut self, cx: &mut Cx<'_>) {
         self.now = cx.now;
-        while self.slots_in_use(cx.now) < MAX_BRANCHES {
-            let Some(next) = self.waiting.pop_front() else { break };
+        while let Some(next) = self.answers.next(cx.now) {
             // It was decoded when it came.
             let Ok(answer) = InitResp::decode(&next.raw) else { continue };
+            let sas = self.shared.check(&answer).is_ok_and(|(choice, _, _)| choice.uses_sas());
+            if sas && self.is_revealed() {
+                // The share is out: who has waited gets an attempt of its own when it answers again.
+                self.answers.forget(&next.key);
+                continue;
+            }
             if let Err(Fault::Discard(why)) = self.take_up(cx, next.from, &answer, next.key) {
                 cx.out.dropped(why);
             }

@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 
 use super::attempt::Shared;
 use super::first::First;
+use super::routes::Routes;
 use crate::auth::{self, Covered, Peer};
 use crate::config::Signalled;
 use crate::error::{ApiMisuse, DropReason, Error, Fault, PeerFault};
 use crate::keys::{InitKeys, InitSecrets, Role, SessionKeys, Transcript, th2};
-use crate::limits::AMPLIFICATION;
 use crate::name::Name;
 use crate::negotiate::{Choice, Proposal};
 use crate::sas::Sas;
@@ -19,14 +19,12 @@ use crate::session::exchange::{Due, Outstanding};
 use crate::session::message::{Opened, Opener, Outline, Path};
 use crate::session::{Cx, SessionHeader, binding, own_certificates};
 use crate::streams::Agreed;
-use crate::time::Time;
 
 /// An answer whose keys have been computed.
 pub(crate) struct Branch {
     /// Its INIT_RESP, by hash.
     pub(crate) key: Digest,
-    pub(crate) remote: SocketAddr,
-    pub(crate) taken_at: Time,
+    routes: Routes,
     pub(crate) header: SessionHeader,
     pub(crate) choice: Choice,
     peer_name: Name,
@@ -34,7 +32,6 @@ pub(crate) struct Branch {
     th3: Transcript,
     opener: Opener,
     pub(crate) outstanding: Outstanding,
-    budget: Budget,
     /// The longest message that the peer reassembles.
     reassembly: u16,
 }
@@ -96,12 +93,11 @@ impl Branch {
         let header = SessionHeader { session: answer.session, csb_id: shared.csb_id, prf: choice.prf.0 };
         let path = Path { datagram: cx.config.path, reassembly: peer_lists.max_message() };
         let (datagrams, th3) = cce_request(cx, shared, &keys, &choice, &header, &peer_name, path)?;
-        let mut budget = Budget::new(remote == shared.to);
-        budget.received(answer.raw.len());
+        let mut routes = Routes::new();
+        routes.received(remote, remote == shared.to, answer.raw.len());
         let branch = Self {
             key,
-            remote,
-            taken_at: cx.now,
+            routes,
             header,
             choice,
             peer_name,
@@ -109,7 +105,6 @@ impl Branch {
             th3,
             opener: Opener::default(),
             outstanding: Outstanding::new(cx.now, cx.config.request_lifetime, datagrams),
-            budget,
             reassembly: path.reassembly,
         };
         cx.out.send(remote, &branch.outstanding.datagrams);
@@ -192,7 +187,7 @@ impl Branch {
     }
 
     /// What remains of a branch that verified.
-    pub(crate) fn into_verified(self, shared: &Shared, shown: Shown) -> Verified {
+    pub(crate) fn into_verified(self, shared: &Shared, from: SocketAddr, shown: Shown) -> Verified {
         let Shown { peer, agreed, th4, ticket } = shown;
         let share = shared.sas.as_ref().filter(|_| self.choice.uses_sas());
         Verified {
@@ -205,56 +200,31 @@ impl Branch {
             agreed,
             choice: self.choice,
             header: self.header,
-            remote: self.remote,
+            remote: self.routes.peer(from),
         }
     }
 
-    /// Counts octets that came for this branch from its address.
-    pub(crate) fn received(&mut self, octets: usize) {
-        self.budget.received(octets);
+    /// Where its first INIT_RESP came from.
+    pub(crate) fn remote(&self, shared: &Shared) -> SocketAddr {
+        self.routes.first().unwrap_or(shared.to)
     }
 
-    /// Sends CCE_REQ again if it is due and the address has not had too much.
+    /// The same INIT_RESP again. From another address, that one gets CCE_REQ as well.
+    pub(crate) fn repeated(&mut self, cx: &mut Cx<'_>, shared: &Shared, from: SocketAddr, octets: usize) {
+        if self.routes.received(from, from == shared.to, octets) {
+            cx.out.send(from, &self.outstanding.datagrams);
+        }
+    }
+
+    /// Sends CCE_REQ again if it is due.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Cx<'_>) {
         if self.outstanding.due(cx.now) == Due::Resend {
-            let octets = self.outstanding.datagrams.iter().map(Vec::len).sum();
-            if self.budget.take(octets) {
-                cx.out.metrics.retransmissions += 1;
-                cx.out.send(self.remote, &self.outstanding.datagrams);
-            }
+            self.routes.resend(cx, &self.outstanding.datagrams);
         }
     }
 
     pub(crate) fn session(&self) -> Session {
         self.header.session
-    }
-}
-
-/// Octets that may still be sent again to an address which nobody vouched for.
-///
-/// The address that was called has shown that it is there by repeating our SPI. Another one may be a victim whose address
-/// somebody borrowed: it gets the CCE_REQ once, and again only in proportion to what came from it.
-struct Budget {
-    vouched: bool,
-    left: usize,
-}
-
-impl Budget {
-    fn new(vouched: bool) -> Self {
-        Self { vouched, left: 0 }
-    }
-
-    fn received(&mut self, octets: usize) {
-        self.left = self.left.saturating_add(octets.saturating_mul(AMPLIFICATION));
-    }
-
-    fn take(&mut self, octets: usize) -> bool {
-        if self.vouched {
-            return true;
-        }
-        let left = self.left.checked_sub(octets);
-        self.left = left.unwrap_or(self.left);
-        left.is_some()
     }
 }
 

@@ -11,9 +11,11 @@
 //! Every INIT_RESP is unauthenticated, so each one only opens one more branch, and none takes the attempt away from waiting
 //! for the true one. At most [`MAX_BRANCHES`](crate::limits::MAX_BRANCHES) are computed at a time.
 
+mod answers;
 mod attempt;
 mod branch;
 mod first;
+mod routes;
 
 pub(crate) use attempt::{Attempt, Outcome, Taken};
 pub(crate) use branch::cut;

@@ -16,7 +16,7 @@ use crate::config::Call;
 use crate::error::{ApiMisuse, DropReason, Error};
 use crate::event::{CallId, SessionId};
 use crate::keys::{EarlyKeys, InitKeys, InitSecrets, MessageNonce, Parts, Role, SessionKeys, l};
-use crate::limits::{MAX_COOKIES, MAX_INIT};
+use crate::limits::{MAX_COOKIES, MAX_INIT, MAX_WAITING};
 use crate::session::exchange::{Due, Outstanding};
 use crate::session::message::Composed;
 use crate::session::{Cx, SessionHeader};
@@ -40,6 +40,8 @@ pub(crate) struct Resuming {
     sealed: Vec<u8>,
     outstanding: Outstanding,
     cookies: u8,
+    /// Answers whose keys were computed.
+    tried: usize,
     /// Whether somebody said that the ticket is refused. It may not be so.
     pub(crate) refused: bool,
 }
@@ -124,6 +126,7 @@ impl Resuming {
             sealed,
             outstanding,
             cookies: 0,
+            tried: 0,
             refused: false,
         };
         Ok((resuming, keys))
@@ -188,6 +191,10 @@ impl Resuming {
         if response.t != T_RESUME {
             return Err(DropReason::Replayed);
         }
+        if self.tried >= MAX_WAITING {
+            return Err(DropReason::Full);
+        }
+        self.tried += 1;
         let shared = match (&self.kx, &response.dh) {
             (None, None) => KxSecret { kem: SecretBytes::empty(), dh: SecretBytes::empty() },
             (Some(kx), Some(dh)) if dh.group == choice.group.0 => {
