@@ -30,13 +30,13 @@ fn impostor(mode: Mode, m1: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Forged answers that differ in everything that an answer can differ in.
-fn forgeries(m2: &[u8], count: u8) -> Vec<Vec<u8>> {
+/// Forged answers that differ in everything that an answer can differ in, also from those of another round.
+fn forgeries(m2: &[u8], count: u8, round: u64) -> Vec<Vec<u8>> {
     let group = provider(7).group(GroupId::X25519).unwrap();
     let forge = |n: u8| {
         let value = group.start(&*provider(u64::from(n)).random).unwrap();
         let forged = with_rand(&with_dh(m2, value.value()), [n; 32]);
-        with_session(&forged, |session| session.spi_r = u64::from(n) << 8 | 1)
+        with_session(&forged, |session| session.spi_r = round << 16 | u64::from(n) << 8 | 1)
     };
     (0..count).map(forge).collect()
 }
@@ -55,7 +55,7 @@ fn with_forged_answers(
         if kind(&datagram.bytes) != DataType::INIT_REQ || (forged.is_some() && !every_copy) {
             return vec![datagram];
         }
-        let forged = forged.get_or_insert_with(|| forgeries(&impostor(mode, &datagram.bytes), count));
+        let forged = forged.get_or_insert_with(|| forgeries(&impostor(mode, &datagram.bytes), count, 0));
         let copies = forged.iter().enumerate();
         let mut out: Vec<_> = copies
             .map(|(n, bytes)| Datagram { from: from(n), to: address(0), bytes: bytes.clone() })
@@ -92,6 +92,39 @@ fn eight_forged_answers_to_every_copy_of_the_request() {
     }
 }
 
+/// Somebody on the path who answers every copy of the request before the peer does, with something new each time, as much as
+/// it likes. The true answer finds a place all the same, by chance: it comes nine times.
+#[test]
+fn fresh_forged_answers_to_every_copy_of_the_request() {
+    let parties = Parties::new(KeyKind::Ed25519);
+    let mut lost = Vec::new();
+    for (seed, count) in (0..60).zip([12_u8, 20, 40].into_iter().cycle()) {
+        for spread in [false, true] {
+            let mut round = 0;
+            let pair = parties.pair(Mode::Psk, Link::perfect(seed), seed);
+            let mut pair = pair.with_adversary(move |_: Time, datagram: Datagram| {
+                if kind(&datagram.bytes) != DataType::INIT_REQ {
+                    return vec![datagram];
+                }
+                round += 1;
+                let forged = forgeries(&impostor(Mode::Psk, &datagram.bytes), count, round);
+                let from = |n: u8| if spread { SocketAddr::from(([198, 51, 100, n], 9)) } else { address(1) };
+                let mut out: Vec<_> = (0..)
+                    .zip(forged)
+                    .map(|(n, bytes)| Datagram { from: from(n), to: address(0), bytes })
+                    .collect();
+                out.push(datagram);
+                out
+            });
+            pair.start(BOB).run(Time::from_secs(30));
+            if !pair.is_established(0) {
+                lost.push((seed, count, spread));
+            }
+        }
+    }
+    assert!(lost.is_empty(), "(seed, forged answers a copy, from other addresses): {lost:?}");
+}
+
 #[test]
 fn key_exchanges_for_forged_answers_are_bounded() {
     let mut pair = with_forged_answers(Mode::Certificate, 100, true, |_| address(1));
@@ -109,7 +142,7 @@ fn forged_answers_after_the_true_one() {
         let mut pair = pair.with_adversary(|_: Time, datagram: Datagram| {
             let mut out = vec![datagram.clone()];
             if kind(&datagram.bytes) == DataType::INIT_RESP {
-                for bytes in forgeries(&datagram.bytes, 100) {
+                for bytes in forgeries(&datagram.bytes, 100, 0) {
                     out.push(Datagram { bytes, ..datagram.clone() });
                 }
             }
@@ -130,7 +163,7 @@ fn forged_answers_with_the_spis_of_the_true_one() {
                 return vec![datagram];
             }
             let spi_r = craft::session(&datagram.bytes).spi_r;
-            let mut out: Vec<_> = forgeries(&datagram.bytes, 3)
+            let mut out: Vec<_> = forgeries(&datagram.bytes, 3, 0)
                 .into_iter()
                 .map(|forged| with_session(&forged, |session| session.spi_r = spi_r))
                 .map(|bytes| Datagram { bytes, ..datagram.clone() })

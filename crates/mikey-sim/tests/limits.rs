@@ -12,6 +12,7 @@ use common::craft::{error, kind, leak, with_cookie, with_session};
 use common::hand::{HandCaller, Shows, msp};
 use common::*;
 use mikey_crypto::srtp::SrtpPolicy;
+use mikey_proto::limits::MAX_UNVERIFIED_PER_ADDRESS;
 use mikey_proto::{Call, DropReason, Endpoint, EndpointConfig, Side, Stream, Time};
 use mikey_sim::{Ca, Datagram, KeyKind, Link, World, address};
 use mikey_wire::v2::{ErrorMsg, InitReq, MspEntry};
@@ -214,26 +215,48 @@ fn one_address_has_its_share_and_others_are_not_hurt() {
     let mut world = alone(|config| config.max_half_open_per_address = 5);
     let m1 = request(1);
     let port = |n: u16| SocketAddr::from(([203, 0, 113, 5], 1024 + n));
+    // Without a cookie an address has a share of its own, as anyone may have borrowed it. With one it has the configured one.
     let mut shares = HashMap::new();
-    for n in 0..50 {
+    let mut with_cookies = HashMap::new();
+    for n in 0..100 {
         let bytes = variant(&m1, u64::from(n));
         let answer = knock(&mut world, port(n), &bytes).unwrap();
         *shares.entry(kind(&answer).0).or_insert(0) += 1;
-        // The cookie proves the address, and that changes nothing about its share.
         if kind(&answer) == DataType::ERROR {
-            assert_eq!(knock(&mut world, port(n), &with_cookie(&bytes, &cookie(&answer))), None);
+            let second = knock(&mut world, port(n), &with_cookie(&bytes, &cookie(&answer)));
+            *with_cookies.entry(second.map(|bytes| kind(&bytes).0)).or_insert(0) += 1;
         }
     }
-    assert_eq!(shares, HashMap::from([(DataType::INIT_RESP.0, 5), (DataType::ERROR.0, 45)]));
-    assert_eq!(world.node(0).metrics().drops(DropReason::Full), 45);
+    let share = MAX_UNVERIFIED_PER_ADDRESS;
+    assert_eq!(shares, HashMap::from([(DataType::INIT_RESP.0, share), (DataType::ERROR.0, 100 - share)]));
+    assert_eq!(with_cookies, HashMap::from([(Some(DataType::INIT_RESP.0), 5), (None, 100 - share - 5)]));
+    assert_eq!(world.node(0).metrics().drops(DropReason::Full), u64::try_from(100 - share - 5).unwrap());
     let answer = knock(&mut world, stranger(1), &variant(&m1, 1000)).unwrap();
-    assert_eq!(kind(&answer), DataType::INIT_RESP);
-    // A network of IPv6 counts as one address.
+    assert_eq!(kind(&answer), DataType::INIT_RESP, "another address has a share of its own");
+    // A network of IPv6 counts as one address, and an IPv4 address in IPv6's clothes as itself.
     let host = |n: u16| SocketAddr::from(([0x2001, 0xDB8, 0, 1, 0, 0, 0, n], 1024));
-    let answers: Vec<_> = (0..10)
+    let answers: Vec<_> = (0..100)
         .map(|n| kind(&knock(&mut world, host(n), &variant(&m1, 2000 + u64::from(n))).unwrap()))
         .collect();
-    assert_eq!(answers.iter().filter(|ty| **ty == DataType::INIT_RESP).count(), 5);
+    assert_eq!(answers.iter().filter(|ty| **ty == DataType::INIT_RESP).count(), share);
+    let mapped = SocketAddr::from(([0, 0, 0, 0, 0, 0xFFFF, 0xCB00, 0x7105], 1024));
+    assert_eq!(kind(&knock(&mut world, mapped, &variant(&m1, 5000)).unwrap()), DataType::ERROR);
+}
+
+/// Anyone can write somebody else's address on a request. A cookie shows who is really there.
+#[test]
+fn spoofed_requests_do_not_use_up_the_share_of_an_honest_address() {
+    let parties = Parties::new(KeyKind::Ed25519);
+    let mut config = parties.bob(Mode::Certificate, 2);
+    config.max_half_open_per_address = 5;
+    let mut pair = Pair::new(Link::perfect(1), parties.alice(Mode::Certificate, 1), config);
+    let m1 = HandCaller::new(1, "sip:stranger@example.com", Some(BOB), &msp(4), &[]).m1;
+    for n in 0..200 {
+        pair.inject(address(0), 1, &variant(&m1, n));
+    }
+    pair.start(BOB).run(Time::from_secs(10));
+    assert!(pair.is_established(0), "Alice is kept out");
+    pair.agreed();
 }
 
 /// Octets to and from each address that has not shown that it is there.

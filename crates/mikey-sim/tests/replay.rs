@@ -144,10 +144,31 @@ fn an_answer_that_comes_twice_is_one_branch() {
             let elsewhere = Datagram { from: stranger(), ..datagram.clone() };
             vec![datagram.clone(), datagram.clone(), elsewhere, datagram]
         });
-        pair.start(BOB).run(Time::from_secs(30)).agreed();
+        let (alice, _) = pair.start(BOB).run(Time::from_secs(30)).agreed();
         assert_eq!(pair.metrics(0).drops(DropReason::Repeat), 3, "{mode:?}");
-        let requests = |d: &&Datagram| kind(&d.bytes) == DataType::CCE_REQ;
-        assert_eq!(pair.world.sent.iter().filter(requests).count(), 1, "{mode:?}");
+        // One branch computes one key exchange and seals one CCE_REQ, wherever that goes; it stays with the peer.
+        assert_eq!(pair.metrics(0).key_exchanges, 2, "{mode:?}");
+        let requests = pair.world.sent.iter().filter(|d| kind(&d.bytes) == DataType::CCE_REQ);
+        let different: std::collections::HashSet<_> = requests.map(|d| d.bytes.clone()).collect();
+        assert_eq!(different.len(), 1, "{mode:?}");
+        assert_eq!(pair.world.node(0).remote(alice.session), Some(address(1)), "{mode:?}");
+    }
+}
+
+/// Whoever sees the true answer can send it first, from an address where nobody answers.
+#[test]
+fn the_true_answer_from_a_wrong_address_first_prevents_nothing() {
+    let parties = Parties::new(KeyKind::Ed25519);
+    for mode in Mode::ALL {
+        let pair = parties.pair(mode, Link::perfect(1), 1);
+        let mut pair = pair.with_adversary(|_: Time, datagram: Datagram| {
+            if kind(&datagram.bytes) != DataType::INIT_RESP {
+                return vec![datagram];
+            }
+            let elsewhere = Datagram { from: stranger(), ..datagram.clone() };
+            vec![elsewhere, datagram]
+        });
+        pair.start(BOB).run(Time::from_secs(30)).agreed();
     }
 }
 
