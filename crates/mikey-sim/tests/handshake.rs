@@ -1,4 +1,5 @@
 //! INIT and CCE between two honest endpoints, in every form that can be negotiated.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! RESUME: one round trip with a ticket, media at once, and what a ticket must not do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 
