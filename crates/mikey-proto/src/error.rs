@@ -232,7 +232,7 @@ impl fmt::Display for ApiMisuse {
             Self::Key(why) => return write!(f, "private key refused: {why}"),
             Self::KeyMismatch => "the certificate is not for this private key",
             Self::CertificateName => "the certificate does not hold this identity",
-            Self::Certificate => "not a certificate chain of one to ten X.509 certificates",
+            Self::Certificate => "not a certificate chain of one to seven X.509 certificates",
             Self::ShortPsk => "a pre-shared key is random key material of at least 16 octets",
             Self::NoCredential => "no credential for any authentication method that the policy allows",
             Self::Streams => "between 1 and 64 streams are needed, each offering 1 to 16 policies",

@@ -42,8 +42,10 @@ pub const MAX_ROUTES: usize = 4;
 pub const BRANCH_SLOT: Duration = Duration::from_secs(2);
 /// Branches that are still listened to after they yielded their slot; the oldest is forgotten.
 pub const MAX_YIELDED: usize = 32;
-/// Cookies that an initiator follows in one attempt; a further one is ignored.
+/// Cookies that an initiator follows at once in one attempt; a further one waits for the next time that it sends again.
 pub const MAX_COOKIES: u8 = 3;
+/// Cookies that take turns in what is sent again; the oldest one goes.
+pub const MAX_COOKIES_KEPT: usize = 8;
 /// Further DH groups that an initiator tries in one attempt.
 pub const MAX_GROUP_RETRIES: usize = 2;
 
@@ -73,8 +75,8 @@ pub const MAX_POLICIES: usize = 16;
 pub const MIN_PSK: usize = 16;
 /// Octets of an identity.
 pub const MAX_NAME: usize = 255;
-/// Certificates of a chain.
-pub const MAX_CHAIN: usize = 10;
+/// Certificates of a chain: the end entity and six issuers.
+pub const MAX_CHAIN: usize = 7;
 
 /// How long a request's T may run: 2^32 - 1 is never used.
 pub const MAX_T: u32 = u32::MAX - 1;

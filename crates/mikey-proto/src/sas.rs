@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use mikey_crypto::Hash;
+use mikey_crypto::{CryptoProvider, Secret};
+
+use crate::error::{Error, PeerFault};
+use crate::keys::Role;
 
 /// What both people read to each other. It is not secret, and means nothing until both have said that it is the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,9 +47,41 @@ impl fmt::Debug for Sas {
     }
 }
 
-/// SAS-COMMIT: what the initiator sends before it knows the responder's share.
-pub(crate) fn commitment(sha256: &dyn Hash, ns: &[u8; 32]) -> mikey_crypto::Digest {
-    sha256.digest(&[b"MIKEYv2 SAS commit", ns])
+/// One side's share of the SAS, committed to in INIT and revealed in CCE.
+pub(crate) struct SasShare {
+    pub(crate) octets: Secret<32>,
+    pub(crate) commit: [u8; 32],
+}
+
+impl SasShare {
+    pub(crate) fn draw(provider: &CryptoProvider, role: Role) -> Result<Self, Error> {
+        let mut octets = Secret::new([0; 32]);
+        provider.random.fill(octets.expose_mut())?;
+        let commit = commitment(provider, role, octets.expose());
+        let commit = commit.as_ref().first_chunk().copied().ok_or(Error::Bug("a hash of another length"))?;
+        Ok(Self { octets, commit })
+    }
+}
+
+/// Checks what a side reveals against what it committed to.
+pub(crate) fn check_reveal(
+    provider: &CryptoProvider,
+    role: Role,
+    commit: &[u8; 32],
+    revealed: &[u8; 32],
+) -> Result<(), PeerFault> {
+    let same = mikey_crypto::ct_eq(commitment(provider, role, revealed).as_ref(), commit);
+    same.then_some(()).ok_or(PeerFault::SasCommitment)
+}
+
+/// SAS-COMMIT: what each side sends before it knows the other's share. Without the responder's, whoever calls it would know the
+/// SAS of each half-open session, and could go on with the one that suits it without anybody seeing the others.
+fn commitment(provider: &CryptoProvider, role: Role, share: &[u8; 32]) -> mikey_crypto::Digest {
+    let label: &[u8] = match role {
+        Role::Initiator => b"MIKEYv2 SAS commit",
+        Role::Responder => b"MIKEYv2 SAS responder commit",
+    };
+    provider.sha256.digest(&[label, share])
 }
 
 #[cfg(test)]

@@ -86,9 +86,9 @@ impl InitKeys {
         self.k(AUTH_BY_SECRET, sender)
     }
 
-    /// The four octets that both people compare, from the initiator's revealed share.
-    pub(crate) fn sas_value(&self, ns: &[u8; 32]) -> [u8; 4] {
-        let context = self.prf.hash.digest(&[self.th2.as_ref(), &l(&[ns]), ns]);
+    /// The four octets that both people compare, from the shares of the initiator and of the responder.
+    pub(crate) fn sas_value(&self, ns: &[u8; 32], nr: &[u8; 32]) -> [u8; 4] {
+        let context = self.prf.hash.digest(&[self.th2.as_ref(), &l(&[ns]), ns, &l(&[nr]), nr]);
         let csb_id = self.csb_id.to_be_bytes();
         let value = self.prk.derive(&[&SAS, &[0xFF], &csb_id, context.as_ref()], 4);
         value.expose().first_chunk().copied().unwrap_or_default()

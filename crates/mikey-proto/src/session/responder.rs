@@ -27,7 +27,7 @@ use crate::keys::{InitKeys, InitSecrets, Role, SessionKeys, Transcript, th2};
 use crate::limits::TICKET_LIFETIME;
 use crate::name::Name;
 use crate::negotiate::{Abilities, Choice, Proposal};
-use crate::sas::{self, Sas};
+use crate::sas::{self, Sas, SasShare};
 use crate::session::exchange::{Inbound, Seen};
 use crate::session::initiator::cut;
 use crate::session::message::{Composed, Opened, Opener, Outline, Path};
@@ -56,7 +56,8 @@ pub(crate) struct HalfOpen {
     keys: InitKeys,
     opener: Opener,
     inbound: Inbound,
-    sas_commit: Option<[u8; 32]>,
+    /// Our share of the SAS, and what the initiator committed to.
+    sas: Option<(SasShare, [u8; 32])>,
     /// What signalling announced of this call, if it did.
     signalled: Option<Signalled>,
     refused: bool,
@@ -177,6 +178,11 @@ impl HalfOpen {
             Payload::Sp(answer.to_wire()),
             Payload::Id(identity.name().as_wire()),
         ];
+        let share = match choice.uses_sas() {
+            true => Some(SasShare::draw(provider, Role::Responder)?),
+            false => None,
+        };
+        payloads.extend(share.as_ref().map(|share| Payload::Ext(Extension::SasCommit(&share.commit))));
         payloads.extend(signalled.as_ref().map(|s| Payload::Ext(Extension::SdpBinding(binding::items(s)))));
         payloads.push(Payload::Dh(Dh { group: choice.group.0, value: &kx.value, kv: Kv::Null }));
         let init_resp = encode(&header, &payloads)?;
@@ -199,7 +205,7 @@ impl HalfOpen {
             keys,
             opener: Opener::default(),
             inbound: Inbound::default(),
-            sas_commit: request.sas_commit.filter(|_| choice.uses_sas()).copied(),
+            sas: share.zip(request.sas_commit.copied()),
             signalled,
             refused: false,
         })
@@ -314,16 +320,13 @@ impl HalfOpen {
 
     /// The SAS, if one was chosen and the initiator reveals what it committed to.
     fn open_commitment(&self, cx: &Cx<'_>, request: &CceReq<'_>) -> Result<Option<Sas>, PeerFault> {
-        let (commit, ns) = match (&self.sas_commit, request.sas_reveal) {
+        let ((share, commit), ns) = match (&self.sas, request.sas_reveal) {
             (None, None) => return Ok(None),
-            (Some(commit), Some(ns)) => (commit, ns),
+            (Some(sas), Some(ns)) => (sas, ns),
             _ => return Err(PeerFault::SasCommitment),
         };
-        let fresh = sas::commitment(cx.config.provider.sha256, ns);
-        if !mikey_crypto::ct_eq(fresh.as_ref(), commit) {
-            return Err(PeerFault::SasCommitment);
-        }
-        Ok(Some(Sas::new(self.keys.sas_value(ns))))
+        sas::check_reveal(&cx.config.provider, Role::Initiator, commit, ns)?;
+        Ok(Some(Sas::new(self.keys.sas_value(ns, share.octets.expose()))))
     }
 
     /// The name that AUTH is over: the one in CCE_REQ if there is one, else that of INIT_REQ.
@@ -384,6 +387,8 @@ impl HalfOpen {
         let lifetime = u32::try_from(TICKET_LIFETIME.as_secs()).ok();
         let resume = ticket.map(|opaque| ResumeTicket { lifetime, opaque });
         body.extend(resume.map(|ticket| Payload::Ext(Extension::ResumeTicket(ticket))));
+        let reveal = self.sas.as_ref().map(|(share, _)| share.octets.expose());
+        body.extend(reveal.map(|share| Payload::Ext(Extension::SasReveal(share))));
         let psk_credential = self.psk_credential(method);
         let credential = if credential.is_empty() { &psk_credential } else { credential };
         outline.with_auth(body, method.0, |message| {

@@ -55,6 +55,8 @@ pub struct CceResp<'a> {
     pub senders: Option<Vec<Sender>>,
     /// Initial TESLA key of the group (RFC 4442 4.4).
     pub tesla_key: Option<&'a [u8]>,
+    /// What SAS-COMMIT of INIT_RESP committed to.
+    pub sas_reveal: Option<&'a [u8; 32]>,
     /// AUTHr.
     pub auth: Auth<'a>,
     /// First octet of AUTH in canon(M4).
@@ -127,6 +129,7 @@ impl<'a> CceResp<'a> {
             group: fields.group,
             senders: fields.senders,
             tesla_key: fields.tesla_key,
+            sas_reveal: fields.sas_reveal,
             auth,
             auth_start,
             key_data: fields.key_data,

@@ -63,6 +63,8 @@ pub struct InitResp<'a> {
     pub certs: Vec<Cert<'a>>,
     /// Anchors that the responder accepts.
     pub cert_req: Option<CertReq<'a>>,
+    /// Commitment of the responder to its share of the SAS.
+    pub sas_commit: Option<&'a [u8; 32]>,
     /// tls-ids and the identity assertion's hash.
     pub sdp_binding: Option<Vec<(u8, &'a [u8])>>,
     /// DHr, of the group in `choice`.
@@ -145,6 +147,7 @@ impl<'a> InitResp<'a> {
             id_r: need(fields.ids.into_iter().next(), "ID")?,
             certs: fields.certs,
             cert_req: fields.cert_req,
+            sas_commit: fields.sas_commit,
             sdp_binding: fields.sdp_binding,
             dh,
             raw,

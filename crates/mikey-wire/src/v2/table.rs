@@ -61,6 +61,8 @@ const OPT_TICKET: Rule = Rule::opt(What::Ext(ExtType::RESUME_TICKET), "RESUME-TI
 const OPT_GROUP: Rule = Rule::opt(What::Ext(ExtType::GROUP), "GROUP");
 const OPT_SENDERS: Rule = Rule::opt(What::Ext(ExtType::SENDERS), "SENDERS");
 const NOTIFIES: Rule = Rule::times(What::Ext(ExtType::NOTIFY), 0, MAX_NOTIFIES, "NOTIFY");
+const OPT_SAS_COMMIT: Rule = Rule::opt(What::Ext(ExtType::SAS_COMMIT), "SAS-COMMIT");
+const OPT_SAS_REVEAL: Rule = Rule::opt(What::Ext(ExtType::SAS_REVEAL), "SAS-REVEAL");
 const OPT_SDP_BINDING: Rule = Rule::opt(What::Ext(ExtType::SDP_BINDING), "SDP-BINDING");
 
 const fn request(data_type: DataType, rows: &'static [Rule]) -> MessageRule {
@@ -84,7 +86,7 @@ pub(super) const INIT_REQ: MessageRule = MessageRule {
             MSP,
             Rule::times(payload(PayloadType::ID), 1, 2, "ID"),
             Rule::opt(What::Ext(ExtType::SDP_IDS), "SDP IDs"),
-            Rule::opt(What::Ext(ExtType::SAS_COMMIT), "SAS-COMMIT"),
+            OPT_SAS_COMMIT,
             OPT_SDP_BINDING,
             Rule::one(payload(PayloadType::DH), "DH").last(),
         ],
@@ -102,6 +104,7 @@ pub(super) const INIT_RESP: MessageRule = MessageRule {
             ID,
             CERTS,
             OPT_CERTREQ,
+            OPT_SAS_COMMIT,
             OPT_SDP_BINDING,
             Rule::one(payload(PayloadType::DH), "DH").last(),
         ],
@@ -118,14 +121,14 @@ pub(super) const CCE_REQ: MessageRule = request(
         OPT_CERTREQ,
         Rule::times(What::Policy, 0, MAX_POLICIES, "SRTP-SP"),
         Rule::opt(payload(PayloadType::GCC_REQ), "GCC-REQ"),
-        Rule::opt(What::Ext(ExtType::SAS_REVEAL), "SAS-REVEAL"),
+        OPT_SAS_REVEAL,
         AUTH.last(),
     ],
 );
 
 pub(super) const CCE_RESP: MessageRule = response(
     DataType::CCE_RESP,
-    &[OPT_ID, CERTS, POLICIES, OPT_TICKET, OPT_GROUP, OPT_SENDERS, AUTH.last(), KEYS],
+    &[OPT_ID, CERTS, POLICIES, OPT_TICKET, OPT_GROUP, OPT_SENDERS, OPT_SAS_REVEAL, AUTH.last(), KEYS],
 );
 
 pub(super) const CCE2_REQ: MessageRule = request(

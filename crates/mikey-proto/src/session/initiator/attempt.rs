@@ -1,9 +1,10 @@
 //! An attempt: one INIT_REQ (and its copies with a cookie or another group), all answers to it, and the first peer among them.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use mikey_crypto::{Digest, GroupId, MethodId, Secret};
+use mikey_crypto::{Digest, GroupId, MethodId};
 use mikey_wire::ErrorNo;
 use mikey_wire::v2::{ErrorMsg, InitResp, Peek};
 
@@ -14,11 +15,12 @@ use crate::config::{Branches, Call, Retarget, Signalled};
 use crate::credential::Identity;
 use crate::error::{ApiMisuse, DropReason, Error, Fault, Hint, PeerFault, Stage};
 use crate::event::{CallId, Event};
-use crate::limits::{MAX_BRANCHES, MAX_COOKIES, MAX_GROUP_RETRIES, MAX_YIELDED};
+use crate::keys::Role;
+use crate::limits::{MAX_BRANCHES, MAX_COOKIES, MAX_COOKIES_KEPT, MAX_GROUP_RETRIES, MAX_YIELDED};
 use crate::name::Name;
 use crate::negotiate::{Abilities, Proposal};
 use crate::policy::Confidentiality;
-use crate::sas;
+use crate::sas::SasShare;
 use crate::session::exchange::Due;
 use crate::session::{Cx, local_methods, remote_methods};
 use crate::streams::Offer;
@@ -38,15 +40,9 @@ pub(crate) struct Shared {
     pub(crate) wanted: Option<Name>,
     pub(crate) offer: Offer,
     pub(crate) sas: Option<SasShare>,
-    pub(crate) signalled: Option<Signalled>,
-}
-
-/// The initiator's share of the SAS.
-pub(crate) struct SasShare {
-    pub(crate) ns: Secret<32>,
-    commit: [u8; 32],
-    /// Whether a CCE_REQ has carried it: from then on the set of branches is fixed.
+    /// Whether a CCE_REQ has carried the share: from then on the set of branches with SAS is fixed.
     revealed: bool,
+    pub(crate) signalled: Option<Signalled>,
 }
 
 /// A call until a peer has been authenticated or its time is up.
@@ -56,7 +52,9 @@ pub(crate) struct Attempt {
     asked: Option<Name>,
     keep: Branches,
     firsts: Vec<First>,
-    cookies: u8,
+    /// Cookies that came, and how many of them were followed at once.
+    cookies: VecDeque<Vec<u8>>,
+    followed: u8,
     /// Branches that hold a slot or have yielded it, oldest first.
     branches: Vec<Branch>,
     answers: Answers,
@@ -127,7 +125,11 @@ impl Attempt {
         }
         let can = Abilities { local: &methods, remote: &remote, fingerprint };
         let proposal = Proposal::new(&policy, can).map_err(|_| ApiMisuse::NoCredential)?;
-        let sas = if proposal.has_sas() { Some(SasShare::draw(cx)?) } else { None };
+        let sas = if proposal.has_sas() {
+            Some(SasShare::draw(&cx.config.provider, Role::Initiator)?)
+        } else {
+            None
+        };
         let mki = if call.mki { Some(cx.random()?) } else { None };
         let shared = Shared {
             to,
@@ -140,6 +142,7 @@ impl Attempt {
             wanted: call.to.clone().filter(|_| call.retarget == Retarget::Refuse),
             offer: Offer::new(&call.streams, mki)?,
             sas,
+            revealed: false,
             signalled: call.signalled.clone(),
         };
         let mut attempt = Self {
@@ -148,7 +151,8 @@ impl Attempt {
             asked: call.to.clone(),
             keep: call.branches,
             firsts: Vec::new(),
-            cookies: 0,
+            cookies: VecDeque::new(),
+            followed: 0,
             branches: Vec::new(),
             answers: Answers::default(),
             hint: None,
@@ -244,9 +248,7 @@ impl Attempt {
             }
             branch => branch?,
         };
-        if let Some(share) = self.shared.sas.as_mut().filter(|_| branch.choice.uses_sas()) {
-            share.revealed = true;
-        }
+        self.shared.revealed |= branch.choice.uses_sas();
         if self.branches.len() >= MAX_BRANCHES + MAX_YIELDED {
             self.branches.remove(0);
         }
@@ -300,12 +302,22 @@ impl Attempt {
             return Err(DropReason::BadError);
         }
         match (error.error, error.cookie) {
-            (ErrorNo::COOKIE_REQUIRED, Some(cookie)) if self.cookies < MAX_COOKIES => {
-                self.cookies += 1;
-                let opening = opening(&self.shared, self.asked.as_ref());
-                let first = self.firsts.last_mut().ok_or(DropReason::BadError)?;
-                first.set_cookie(&opening, cookie).map_err(|_| DropReason::BadError)?;
-                cx.out.send(self.shared.to, &first.outstanding.datagrams);
+            (ErrorNo::COOKIE_REQUIRED, Some(cookie)) => {
+                // Anyone can send one, so none displaces the others: they take turns when the request is sent again.
+                if self.cookies.iter().any(|known| known == cookie) {
+                    return Err(DropReason::Repeat);
+                }
+                if self.cookies.len() >= MAX_COOKIES_KEPT {
+                    self.cookies.pop_front();
+                }
+                self.cookies.push_back(cookie.to_vec());
+                if self.followed < MAX_COOKIES {
+                    self.followed += 1;
+                    self.set_cookie(cookie)?;
+                    if let Some(first) = self.firsts.last() {
+                        cx.out.send(self.shared.to, &first.outstanding.datagrams);
+                    }
+                }
             }
             (ErrorNo::INVALID_DH, None) => {
                 self.hint = Some(Hint::InvalidDh);
@@ -324,6 +336,12 @@ impl Attempt {
         Ok(())
     }
 
+    fn set_cookie(&mut self, cookie: &[u8]) -> Result<(), DropReason> {
+        let opening = opening(&self.shared, self.asked.as_ref());
+        let first = self.firsts.last_mut().ok_or(DropReason::BadError)?;
+        first.set_cookie(&opening, cookie).map_err(|_| DropReason::BadError)
+    }
+
     fn add_first(&mut self, cx: &mut Cx<'_>, group: GroupId) -> Result<(), Error> {
         cx.out.metrics.key_exchanges += 1;
         let first = First::new(cx, group, &opening(&self.shared, self.asked.as_ref()))?;
@@ -333,6 +351,13 @@ impl Attempt {
     }
 
     pub(crate) fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Outcome {
+        let again = |first: &First| first.outstanding.wake().is_some_and(|at| at <= cx.now);
+        if self.firsts.last().is_some_and(again)
+            && let Some(cookie) = self.cookies.pop_front()
+        {
+            let _ = self.set_cookie(&cookie);
+            self.cookies.push_back(cookie);
+        }
         // The first messages go on whatever answers came: one that was lost may be the true one's.
         for first in &mut self.firsts {
             if first.outstanding.due(cx.now) == Due::Resend {
@@ -365,7 +390,7 @@ impl Attempt {
 
     /// Whether the SAS share has left: from then on the set of branches is fixed.
     fn is_revealed(&self) -> bool {
-        self.shared.sas.as_ref().is_some_and(|share| share.revealed)
+        self.shared.revealed
     }
 
     fn fill_slots(&mut self, cx: &mut Cx<'_>) {
@@ -405,14 +430,5 @@ fn present(call: &Call, identity: &Identity) -> Result<Name, ApiMisuse> {
         None => Ok(identity.name().clone()),
         Some(name) if name.is_anonymous() || name.is_pseudonym() => Ok(name.clone()),
         Some(_) => Err(ApiMisuse::Name),
-    }
-}
-
-impl SasShare {
-    fn draw(cx: &Cx<'_>) -> Result<Self, Error> {
-        let ns = Secret::new(cx.random()?);
-        let commit = sas::commitment(cx.config.provider.sha256, ns.expose());
-        let commit = commit.as_ref().first_chunk().copied().ok_or(Error::Bug("a hash of another length"))?;
-        Ok(Self { ns, commit, revealed: false })
     }
 }

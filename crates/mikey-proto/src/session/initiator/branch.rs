@@ -14,7 +14,7 @@ use crate::error::{ApiMisuse, DropReason, Error, Fault, PeerFault};
 use crate::keys::{InitKeys, InitSecrets, Role, SessionKeys, Transcript, th2};
 use crate::name::Name;
 use crate::negotiate::{Choice, Proposal};
-use crate::sas::Sas;
+use crate::sas::{self, Sas};
 use crate::session::exchange::{Due, Outstanding};
 use crate::session::message::{Opened, Opener, Outline, Path};
 use crate::session::{Cx, SessionHeader, binding, own_certificates};
@@ -34,6 +34,8 @@ pub(crate) struct Branch {
     pub(crate) outstanding: Outstanding,
     /// The longest message that the peer reassembles.
     reassembly: u16,
+    /// The responder's commitment to its share of the SAS.
+    sas_commit: Option<[u8; 32]>,
 }
 
 /// What a branch that verified leaves behind.
@@ -58,6 +60,7 @@ pub(crate) struct Shown {
     agreed: Vec<Agreed>,
     th4: Transcript,
     ticket: Option<(u32, Vec<u8>)>,
+    sas: Option<Sas>,
 }
 
 /// CCE_REQ is the initiator's request number 0.
@@ -106,6 +109,7 @@ impl Branch {
             opener: Opener::default(),
             outstanding: Outstanding::new(cx.now, cx.config.request_lifetime, datagrams),
             reassembly: path.reassembly,
+            sas_commit: answer.sas_commit.filter(|_| choice.uses_sas()).copied(),
         };
         cx.out.send(remote, &branch.outstanding.datagrams);
         Ok(branch)
@@ -177,24 +181,35 @@ impl Branch {
         };
         let proof =
             auth::verify(&cx.config.provider, method, certified.as_ref(), &covered, response.auth.data)?;
+        let sas = self.sas(cx, shared, response.sas_reveal)?;
         let agreed = shared.offer.check_answer(&response.streams, &response.policies)?;
         let ticket = match (response.ticket, self.choice.resumption) {
             (None, _) => None,
             (Some(ticket), true) => ticket.lifetime.map(|lifetime| (lifetime, ticket.opaque.to_vec())),
             (Some(_), false) => return Err(PeerFault::Negotiation("a ticket that was not negotiated").into()),
         };
-        Ok(Shown { peer: proof.peer, agreed, th4: self.th3.th4(&canon), ticket })
+        Ok(Shown { peer: proof.peer, agreed, th4: self.th3.th4(&canon), ticket, sas })
+    }
+
+    /// The SAS, if one was chosen and the responder reveals what it committed to.
+    fn sas(&self, cx: &Cx<'_>, shared: &Shared, reveal: Option<&[u8; 32]>) -> Result<Option<Sas>, PeerFault> {
+        let (share, commit, nr) = match (&shared.sas, &self.sas_commit, reveal) {
+            (_, None, None) => return Ok(None),
+            (Some(share), Some(commit), Some(nr)) => (share, commit, nr),
+            _ => return Err(PeerFault::SasCommitment),
+        };
+        sas::check_reveal(&cx.config.provider, Role::Responder, commit, nr)?;
+        Ok(Some(Sas::new(self.keys.sas_value(share.octets.expose(), nr))))
     }
 
     /// What remains of a branch that verified.
     pub(crate) fn into_verified(self, shared: &Shared, from: SocketAddr, shown: Shown) -> Verified {
-        let Shown { peer, agreed, th4, ticket } = shown;
-        let share = shared.sas.as_ref().filter(|_| self.choice.uses_sas());
+        let Shown { peer, agreed, th4, ticket, sas } = shown;
         Verified {
             reassembly: self.reassembly,
             ticket,
             local: shared.identity.name().clone(),
-            sas: share.map(|share| Sas::new(self.keys.sas_value(share.ns.expose()))),
+            sas,
             peer,
             keys: self.keys.authenticated(th4),
             agreed,
@@ -259,7 +274,7 @@ fn cce_request(
     body.extend(certs.into_iter().map(Payload::Cert));
     body.extend((0..).zip(&octets).map(|(number, sp)| Payload::Sp(sp.sp(number))));
     let reveal = shared.sas.as_ref().filter(|_| choice.uses_sas());
-    body.extend(reveal.map(|share| Payload::Ext(Extension::SasReveal(share.ns.expose()))));
+    body.extend(reveal.map(|share| Payload::Ext(Extension::SasReveal(share.octets.expose()))));
     let psk_credential = shared.psk_credential(choice.initiator);
     let credential = if credential.is_empty() { &psk_credential } else { credential };
     let composed = outline.with_auth(body, choice.initiator.0, |message| {
@@ -304,6 +319,9 @@ impl Shared {
         let wanted = self.wanted.as_ref().is_none_or(|wanted| *wanted == name);
         if !wanted || name == *self.identity.name() {
             return Err(PeerFault::Name);
+        }
+        if choice.uses_sas() != answer.sas_commit.is_some() {
+            return Err(PeerFault::SasCommitment);
         }
         let bound = |s: &Signalled| binding::fits(s, answer.sdp_binding.as_ref(), false);
         if !self.signalled.as_ref().is_none_or(bound) {
