@@ -30,7 +30,8 @@ pub(crate) enum Role {
 pub(crate) struct Contestant<'a> {
     name: &'static str,
     role: Role,
-    batch: Box<dyn FnMut(u64) -> Result<()> + 'a>,
+    /// Runs the operation so many times. Returns the processor time if it was not this thread's.
+    batch: Box<dyn FnMut(u64) -> Result<Option<Duration>> + 'a>,
 }
 
 impl<'a> Contestant<'a> {
@@ -44,9 +45,34 @@ impl<'a> Contestant<'a> {
             for _ in 0..times {
                 operation()?;
             }
-            Ok(())
+            Ok(None)
         };
         Self { name, role, batch: Box::new(batch) }
+    }
+
+    /// `operation` does `count` pieces of the work at once; times are of one piece.
+    pub(crate) fn each_of(
+        name: &'static str,
+        role: Role,
+        count: u64,
+        mut operation: impl FnMut() -> Result<()> + 'a,
+    ) -> Self {
+        let batch = move |times: u64| {
+            for _ in 0..times.div_ceil(count) {
+                operation()?;
+            }
+            Ok(None)
+        };
+        Self { name, role, batch: Box::new(batch) }
+    }
+
+    /// `batch` does the work so many times somewhere else, in a child process, and says how long that took.
+    pub(crate) fn elsewhere(
+        name: &'static str,
+        role: Role,
+        mut batch: impl FnMut(u64) -> Result<Duration> + 'a,
+    ) -> Self {
+        Self { name, role, batch: Box::new(move |times| batch(times).map(Some)) }
     }
 }
 
@@ -125,9 +151,8 @@ struct Lane<'a> {
 
 impl Lane<'_> {
     fn run(&mut self) -> Result<()> {
-        let start = now();
-        (self.contestant.batch)(self.times)?;
-        self.samples.push(nanoseconds(now().saturating_sub(start)) / self.times as f64);
+        let took = timed(&mut self.contestant, self.times)?;
+        self.samples.push(nanoseconds(took) / self.times as f64);
         Ok(())
     }
 }
@@ -136,14 +161,18 @@ impl Lane<'_> {
 fn calibrate(contestant: &mut Contestant<'_>) -> Result<u64> {
     let mut times = 1;
     loop {
-        let start = now();
-        (contestant.batch)(times)?;
-        let took = now().saturating_sub(start);
+        let took = timed(contestant, times)?;
         if took >= BATCH {
             return Ok(times);
         }
         times *= 2;
     }
+}
+
+fn timed(contestant: &mut Contestant<'_>, times: u64) -> Result<Duration> {
+    let start = now();
+    let elsewhere = (contestant.batch)(times)?;
+    Ok(elsewhere.unwrap_or_else(|| now().saturating_sub(start)))
 }
 
 /// Processor time of this thread: what other processes take does not count.

@@ -27,7 +27,12 @@ pub(crate) fn print(row: &Row, as_json: bool) -> Result<()> {
         };
         let ratio = reference.map_or(f64::NAN, |reference| time.median / reference.median);
         let spread = 100.0 * time.spread;
-        writeln!(out, "  {role:<5}  {name:<52} {:>12}  ±{spread:>4.1} %  x{ratio:.2}", human(time.median))?;
+        let rate = rate(row, time.median);
+        writeln!(
+            out,
+            "  {role:<5}  {name:<52} {:>12}  ±{spread:>4.1} %  x{ratio:.2}{rate}",
+            human(time.median)
+        )?;
     }
     writeln!(out)?;
     Ok(())
@@ -49,6 +54,15 @@ fn to_json(row: &Row) -> Value {
         "limit_ns": row.time(Role::Limit).map(|time| time.median),
         "peers": peers,
     })
+}
+
+/// Packets and payload per second, where the operation is a packet.
+fn rate(row: &Row, nanoseconds: f64) -> String {
+    if row.bench != "srtp" {
+        return String::new();
+    }
+    let gigabits = 8.0 * row.size as f64 / nanoseconds;
+    format!("  {:>6.2} Mpkt/s {gigabits:>6.2} Gbit/s", 1e3 / nanoseconds)
 }
 
 fn human(nanoseconds: f64) -> String {

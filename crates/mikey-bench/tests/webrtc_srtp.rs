@@ -1,5 +1,11 @@
 //! Packets exchanged with the crate webrtc-srtp, in both directions: the bench compares like with like.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 
 use mikey_crypto::SecretBytes;
 use mikey_crypto::srtp::SrtpPolicy;

@@ -24,7 +24,7 @@ pub(crate) enum Purpose {
 pub(crate) struct SessionKeys {
     encryption: [u8; 32],
     authentication: [u8; 20],
-    pub(crate) salt: Salt,
+    salt: [u8; 14],
     encryption_len: u8,
     authentication_len: u8,
 }
@@ -32,6 +32,21 @@ pub(crate) struct SessionKeys {
 impl SessionKeys {
     pub(crate) fn encryption(&self) -> &[u8] {
         self.encryption.get(..usize::from(self.encryption_len)).unwrap_or(&[])
+    }
+
+    /// The salt with the zeros that IVs want behind it.
+    #[inline]
+    pub(crate) fn salt(&self) -> Salt {
+        let mut salt = [0; 16];
+        for (to, from) in salt.iter_mut().zip(self.salt) {
+            *to = from;
+        }
+        salt
+    }
+
+    /// The salt as long as the policy says.
+    pub(crate) fn salt_octets(&self, len: u8) -> &[u8] {
+        self.salt.get(..usize::from(len)).unwrap_or(&self.salt)
     }
 
     pub(crate) fn authentication(&self) -> &[u8] {
@@ -67,7 +82,7 @@ impl Master {
         let mut keys = SessionKeys {
             encryption: [0; 32],
             authentication: [0; 20],
-            salt: [0; 16],
+            salt: [0; 14],
             encryption_len: policy.key_len.min(32),
             authentication_len: if header { 0 } else { policy.auth_key_len.min(20) },
         };
@@ -170,7 +185,7 @@ mod tests {
                 let expected = |part: &str| hex(vector[std::format!("{name}{part}")].as_str().unwrap());
                 assert_eq!(keys.encryption(), expected("Ke"), "tcId {} {name}", vector["tcId"]);
                 assert_eq!(keys.authentication(), expected("Ka"), "tcId {} {name}", vector["tcId"]);
-                assert_eq!(keys.salt[..14], expected("Ks"), "tcId {} {name}", vector["tcId"]);
+                assert_eq!(keys.salt[..], expected("Ks"), "tcId {} {name}", vector["tcId"]);
             }
         }
     }
@@ -211,13 +226,13 @@ mod tests {
             let keys = master.derive(crypto(), &policy, Purpose::Rtp, 0).unwrap();
             assert_eq!(keys.encryption(), hex(encryption));
             assert_eq!(keys.authentication(), hex(authentication));
-            assert_eq!(keys.salt[..14], hex(session_salt));
+            assert_eq!(keys.salt[..], hex(session_salt));
         }
         let (key, salt, ..) = cases[0];
         let header = master(key, salt)
             .derive(crypto(), &SrtpPolicy::AES_CM_128_HMAC_SHA1_80, Purpose::Header, 0)
             .unwrap();
         assert_eq!(header.encryption(), hex("549752054D6FB708622C4A2E596A1B93"));
-        assert_eq!(header.salt[..14], hex("AB01818174C40D39A3781F7C2D27"));
+        assert_eq!(header.salt[..], hex("AB01818174C40D39A3781F7C2D27"));
     }
 }

@@ -309,12 +309,12 @@ impl RtpKeys {
             true => None,
             false => {
                 let keys = master.derive(crypto, policy, Purpose::Header, period)?;
-                Some((crypto.transform(&extension_keys(policy, &keys))?, keys.salt))
+                Some((crypto.transform(&extension_keys(policy, &keys))?, keys.salt()))
             }
         };
         let is_rare = untagged.is_some() || extension.is_some();
         let rare = is_rare.then(|| Box::new(RareRtpKeys { extension, untagged }));
-        Ok(Self { transform, salt: keys.salt, rare })
+        Ok(Self { transform, salt: keys.salt(), rare })
     }
 
     /// Moves on to another period without allocating.
@@ -327,7 +327,7 @@ impl RtpKeys {
     ) -> Result<(), UnsupportedTransform> {
         let keys = master.derive(crypto, policy, Purpose::Rtp, period)?;
         self.transform.rekey(&rtp_keys(policy, &keys))?;
-        self.salt = keys.salt;
+        self.salt = keys.salt();
         let Some(rare) = &mut self.rare else { return Ok(()) };
         if let Some(untagged) = &mut rare.untagged {
             untagged.rekey(&TransformKeys { authentication: None, ..rtp_keys(policy, &keys) })?;
@@ -335,7 +335,7 @@ impl RtpKeys {
         if let Some((transform, salt)) = &mut rare.extension {
             let keys = master.derive(crypto, policy, Purpose::Header, period)?;
             transform.rekey(&extension_keys(policy, &keys))?;
-            *salt = keys.salt;
+            *salt = keys.salt();
         }
         Ok(())
     }
@@ -374,7 +374,7 @@ fn transform_keys<'a>(
     TransformKeys {
         cipher,
         encryption: keys.encryption(),
-        salt: keys.salt.get(..usize::from(policy.salt_len)).unwrap_or(&[]),
+        salt: keys.salt_octets(policy.salt_len),
         authentication: hmac.then(|| keys.authentication()),
         prefix_len: policy.prefix_len,
     }

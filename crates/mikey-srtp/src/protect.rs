@@ -280,7 +280,7 @@ impl Stream {
         let key = self.key_mut(at).ok_or(ProtectError::NoKey)?;
         let context = &key.context;
         let policy = &context.policy;
-        if u64::from(key.rtcp_used) >= limit {
+        if u64::from(key.rtcp_window.used()) >= limit {
             return Err(ProtectError::KeyExhausted);
         }
         let mki = context.mki();
@@ -295,7 +295,7 @@ impl Stream {
         let rederived = context.rtcp_period(crypto, index).map_err(|_| ProtectError::Transform)?;
         let keys = rederived.as_ref().unwrap_or(&context.rtcp);
         let clear_header = *packet.first_chunk::<RTCP_CLEAR>().ok_or(Malformed::Short)?;
-        let iv = iv::rtcp(policy.cipher, &keys.salt, ssrc, word, &clear_header);
+        let iv = iv::rtcp(policy.cipher, &keys.salt(), ssrc, word, &clear_header);
         let (body, tail) = packet.split_at_mut_checked(len).ok_or(Malformed::Short)?;
         let transform = rtcp_keys(policy, keys, encrypted);
         if is_aead(policy) && !encrypted {
@@ -314,8 +314,7 @@ impl Stream {
             let mac = tag.get(..tag_len).ok_or(ProtectError::Transform)?;
             write(tail, if is_aead(policy) { [mac, &word, mki] } else { [&word, mki, mac] });
         }
-        key.rtcp_used += 1;
-        let rekey_due = is_due(key.rtcp_used.into(), limit);
+        let rekey_due = is_due(key.rtcp_window.count().into(), limit);
         self.rtcp_next = (index + 1) & !ENCRYPTED;
         Ok(ProtectedRtcp { len: needed, ssrc, index, rekey_due })
     }

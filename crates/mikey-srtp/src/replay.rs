@@ -110,9 +110,22 @@ impl ReplayWindow {
 pub(crate) struct RtcpWindow {
     bits: u64,
     top: u32,
+    /// Packets protected or accepted; here because it costs no memory here.
+    used: u32,
 }
 
 impl RtcpWindow {
+    /// Packets protected or accepted so far.
+    pub(crate) const fn used(&self) -> u32 {
+        self.used
+    }
+
+    /// Counts a packet, and returns how many there are now.
+    pub(crate) fn count(&mut self) -> u32 {
+        self.used += 1;
+        self.used
+    }
+
     /// Whether `index` may be new. Changes nothing.
     pub(crate) fn check(&self, index: u32) -> Result<(), Stale> {
         let Some(age) = self.top.checked_sub(1).and_then(|highest| highest.checked_sub(index)) else {

@@ -51,7 +51,6 @@ pub(crate) struct KeyState {
     pub(crate) rtp_window: ReplayWindow,
     pub(crate) rtcp_window: RtcpWindow,
     pub(crate) rtp_used: u64,
-    pub(crate) rtcp_used: u32,
     /// What few keys have.
     rare: Option<Box<RareKey>>,
 }
@@ -150,7 +149,7 @@ impl Stream {
         let keys = || core::iter::once(&self.key).chain(self.others());
         StreamStats {
             rtp: keys().fold(rtp, |sum, key| sum.wrapping_add(key.rtp_used)),
-            rtcp: keys().fold(rtcp, |sum, key| sum.wrapping_add(key.rtcp_used)),
+            rtcp: keys().fold(rtcp, |sum, key| sum.wrapping_add(key.rtcp_window.used())),
             refused: self.refused,
         }
     }
@@ -161,7 +160,7 @@ impl RareStream {
     fn retire_last(&mut self) {
         if let Some(key) = self.others.pop() {
             self.rtp_retired = self.rtp_retired.wrapping_add(key.rtp_used);
-            self.rtcp_retired = self.rtcp_retired.wrapping_add(key.rtcp_used);
+            self.rtcp_retired = self.rtcp_retired.wrapping_add(key.rtcp_window.used());
         }
     }
 }
@@ -175,7 +174,6 @@ impl KeyState {
             rtp_window: ReplayWindow::new(window),
             rtcp_window: RtcpWindow::default(),
             rtp_used: 0,
-            rtcp_used: 0,
             rare: is_rare.then(|| Box::new(RareKey { until, periods: Periods::default() })),
         }
     }

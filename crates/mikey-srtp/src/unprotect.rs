@@ -315,13 +315,13 @@ impl Stream {
         if policy.srtcp_auth {
             key.rtcp_window.check(index).map_err(stale)?;
         }
-        if u64::from(key.rtcp_used) >= limit {
+        if u64::from(key.rtcp_window.used()) >= limit {
             return Err(UnprotectError::KeyExhausted);
         }
         let rederived = context.rtcp_period(crypto, index).map_err(|_| UnprotectError::Unauthenticated)?;
         let keys = rederived.as_ref().unwrap_or(&context.rtcp);
         let header = *packet.first_chunk::<RTCP_CLEAR>().ok_or(Malformed::Short)?;
-        let iv = iv::rtcp(policy.cipher, &keys.salt, ssrc, word, &header);
+        let iv = iv::rtcp(policy.cipher, &keys.salt(), ssrc, word, &header);
         let transform = rtcp_keys(policy, keys, encrypted);
         let mut tag = [0; mikey_crypto::srtp::MAX_TAG_LEN];
         let tag = tag.get_mut(..tag_len).ok_or(Malformed::Short)?;
@@ -345,8 +345,7 @@ impl Stream {
         if authenticated {
             key.rtcp_window.commit(index);
         }
-        key.rtcp_used += 1;
-        let rekey_due = is_due(key.rtcp_used.into(), limit);
+        let rekey_due = is_due(key.rtcp_window.count().into(), limit);
         Ok(Opened { len, ssrc, index, rekey_due })
     }
 }

@@ -32,6 +32,11 @@ impl Pool {
         Ok(Self { packets, next: 0, buffer: Vec::with_capacity(size + 64) })
     }
 
+    /// All packets of a round.
+    pub(super) fn round(&mut self) -> &[Vec<u8>] {
+        &self.packets
+    }
+
     /// A copy of the next packet, and whether it is the first of a new round.
     #[inline]
     pub(super) fn take(&mut self) -> (&mut [u8], bool) {

@@ -84,42 +84,43 @@ impl Drop for HmacSha1 {
 fn finish(state: &mut [u32; 5], message: &[u8], trailer: Option<[u8; 4]>, before: usize) {
     let (blocks, rest) = message.as_chunks::<BLOCK>();
     // The end is written before it is needed: its small stores have settled when it is loaded in one piece.
-    let (last, count) = last_blocks(rest, trailer, before + message.len());
+    let mut last = [[0; BLOCK]; 2];
+    let count = last_blocks(&mut last, rest, trailer, before + message.len());
     compress(state, blocks);
     compress(state, last.get(..count).unwrap_or(&last));
 }
 
-/// The padded end of a message: its octets beyond whole blocks, the trailer, 0x80, zeros, the length in bits. Returns
-/// two blocks and how many of them count.
+/// Writes the padded end of a message to `end`: its octets beyond whole blocks, the trailer, 0x80, zeros, the length in
+/// bits. Returns how many blocks of it count.
 #[inline]
-pub(super) fn last_blocks(rest: &[u8], trailer: Option<[u8; 4]>, hashed: usize) -> ([[u8; BLOCK]; 2], usize) {
-    let mut end = [0u8; 2 * BLOCK];
-    let mut at = rest.len().min(BLOCK);
-    if let (Some(to), Some(from)) = (end.get_mut(..at), rest.get(..at)) {
+pub(super) fn last_blocks(
+    end: &mut [[u8; BLOCK]; 2],
+    rest: &[u8],
+    trailer: Option<[u8; 4]>,
+    hashed: usize,
+) -> usize {
+    let flat = end.as_flattened_mut();
+    let mut at = rest.len().min(BLOCK - 1);
+    if let (Some(to), Some(from)) = (flat.get_mut(..at), rest.get(..at)) {
         to.copy_from_slice(from);
     }
     let mut length = hashed;
     if let Some(trailer) = trailer {
-        if let Some(to) = end.get_mut(at..at + 4) {
+        if let Some(to) = flat.get_mut(at..at + 4) {
             to.copy_from_slice(&trailer);
         }
         at += 4;
         length += 4;
     }
-    if let Some(to) = end.get_mut(at) {
+    if let Some(to) = flat.get_mut(at) {
         *to = 0x80;
     }
     let count = if at + 9 > BLOCK { 2 } else { 1 };
     let bits = ((length as u64) << 3).to_be_bytes();
-    if let Some(to) = end.get_mut(count * BLOCK - 8..count * BLOCK) {
+    if let Some(to) = flat.get_mut(count * BLOCK - 8..count * BLOCK) {
         to.copy_from_slice(&bits);
     }
-    let (blocks, _) = end.as_chunks::<BLOCK>();
-    let mut last = [[0; BLOCK]; 2];
-    for (to, from) in last.iter_mut().zip(blocks) {
-        *to = *from;
-    }
-    (last, count)
+    count
 }
 
 /// The only block of the outer hash behind the key.

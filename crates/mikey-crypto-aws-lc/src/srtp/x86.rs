@@ -4,7 +4,7 @@ use mikey_crypto::AuthFailed;
 use mikey_crypto::srtp::{
     BatchOpening, BatchSealing, SrtpTransform, Tag, TransformKeys, UnsupportedTransform,
 };
-use mikey_crypto_x86::{AesKey, Extensions, Message, Midstates, hmac};
+use mikey_crypto_x86::{AesKey, BLOCK, Extensions, Message, Midstates, hmac};
 
 use super::FromKeys;
 use super::keystream::{Keystream, NoCipher};
@@ -73,7 +73,7 @@ impl Mac for Hmac {
 
     #[inline]
     fn tag(&self, packet: &[u8], trailer: Option<[u8; 4]>) -> Tag {
-        let [tag] = tags(self.extensions, [Input { key: self, packet, trailer }]);
+        let [tag] = tags(self.extensions, &[Input { key: self, packet, trailer }]);
         tag
     }
 }
@@ -88,18 +88,22 @@ struct Input<'a> {
 
 /// The MACs of `N` packets, side by side.
 #[inline]
-fn tags<const N: usize>(extensions: Extensions, inputs: [Input<'_>; N]) -> [Tag; N] {
-    let ends = inputs.map(|input| {
-        let (_, rest) = input.packet.as_chunks::<64>();
-        last_blocks(rest, input.trailer, 64 + input.packet.len())
-    });
-    let mut ends = ends.iter();
-    let messages = inputs.map(|input| {
-        let (body, _) = input.packet.as_chunks::<64>();
-        let last = ends.next().and_then(|(blocks, count)| blocks.get(..*count)).unwrap_or(&[]);
-        Message { key: input.key.midstates(), body, last }
-    });
-    hmac(extensions, messages)
+fn tags<const N: usize>(extensions: Extensions, inputs: &[Input<'_>; N]) -> [Tag; N] {
+    let mut ends = [[[0; BLOCK]; 2]; N];
+    let mut counts = [0; N];
+    for ((end, count), input) in ends.iter_mut().zip(&mut counts).zip(inputs) {
+        let (_, rest) = input.packet.as_chunks::<BLOCK>();
+        *count = last_blocks(end, rest, input.trailer, BLOCK + input.packet.len());
+    }
+    let mut ends = ends.iter().zip(counts);
+    hmac(
+        extensions,
+        inputs.each_ref().map(|input| {
+            let (body, _) = input.packet.as_chunks::<BLOCK>();
+            let last = ends.next().and_then(|(blocks, count)| blocks.get(..count)).unwrap_or(&[]);
+            Message { key: input.key.midstates(), body, last }
+        }),
+    )
 }
 
 /// The cipher and the MAC of a transform, if it is one of those in this file.
@@ -129,10 +133,12 @@ pub(super) fn seal_batch(batch: &mut [Option<BatchSealing<'_>>]) {
                 (None, _) => item.seal(),
             }
         }
-        let inputs = core::array::from_fn(|at| {
-            let ((_, key), item) = (lanes.get(at).copied().flatten()?, group.get(at)?.as_ref()?);
-            Some(Input { key, packet: item.job.packet, trailer: item.job.trailer })
-        });
+        let mut inputs = [None; LANES];
+        for ((input, lane), item) in inputs.iter_mut().zip(&lanes).zip(group.iter()) {
+            if let (Some((_, key)), Some(item)) = (lane, item) {
+                *input = Some(Input { key, packet: item.job.packet, trailer: item.job.trailer });
+            }
+        }
         let macs = together(inputs);
         for (mac, item) in macs.into_iter().zip(group) {
             if let (Some(mac), Some(item)) = (mac, item) {
@@ -153,10 +159,12 @@ pub(super) fn open_batch(batch: &mut [Option<BatchOpening<'_>>]) {
                 item.open();
             }
         }
-        let inputs = core::array::from_fn(|at| {
-            let ((_, key), item) = (lanes.get(at).copied().flatten()?, group.get(at)?.as_ref()?);
-            Some(Input { key, packet: item.job.packet, trailer: item.job.trailer })
-        });
+        let mut inputs = [None; LANES];
+        for ((input, lane), item) in inputs.iter_mut().zip(&lanes).zip(group.iter()) {
+            if let (Some((_, key)), Some(item)) = (lane, item) {
+                *input = Some(Input { key, packet: item.job.packet, trailer: item.job.trailer });
+            }
+        }
         let macs = together(inputs);
         for ((lane, mac), item) in lanes.into_iter().zip(macs).zip(group) {
             let (Some((cipher, _)), Some(mac), Some(item)) = (lane, mac, item) else { continue };
@@ -178,10 +186,10 @@ fn together(inputs: [Option<Input<'_>>; LANES]) -> [Option<Tag>; LANES] {
     let Some(first) = inputs.iter().flatten().next() else { return [None; LANES] };
     let extensions = first.key.extensions;
     match inputs {
-        [Some(a), Some(b), Some(c), Some(d)] => tags(extensions, [a, b, c, d]).map(Some),
+        [Some(a), Some(b), Some(c), Some(d)] => tags(extensions, &[a, b, c, d]).map(Some),
         [a, b, c, d] => {
             let pair = |left: Option<Input<'_>>, right: Option<Input<'_>>| match (left, right) {
-                (Some(left), Some(right)) => tags(extensions, [left, right]).map(Some),
+                (Some(left), Some(right)) => tags(extensions, &[left, right]).map(Some),
                 (left, right) => [left, right].map(|input| input.map(|i| i.key.tag(i.packet, i.trailer))),
             };
             let ([a, b], [c, d]) = (pair(a, b), pair(c, d));

@@ -11,8 +11,8 @@ use super::packets::accepted;
 use crate::db::Accepted;
 use crate::destination::Destination;
 use crate::error::{ProtectError, UnprotectError};
-use crate::index::{Extended, epoch};
-use crate::packet::RtpLayout;
+use crate::index::epoch;
+use crate::packet::{Malformed, RtpLayout};
 use crate::protect::{Protected, Ready};
 use crate::sender::Direction;
 use crate::time::Time;
@@ -105,37 +105,33 @@ impl ContextDb {
     }
 
     fn protect_group<const N: usize>(&mut self, now: Time, items: &mut [OutboundPacket<'_>; N]) {
-        let plans = items.each_ref().map(|item| self.plan_protect(item));
-        if !may_go_together(&plans, |plan| (plan.slot, plan.ready.index)) {
+        let mut plans = [const { None }; N];
+        for (plan, item) in plans.iter_mut().zip(items.iter()) {
+            *plan = self.plan_protect(item);
+        }
+        if !may_go_together(&plans) {
             for item in items {
                 item.outcome = self.protect_rtp(now, item.to, item.buffer, item.len);
             }
             return;
         }
-        let mut tails = [const { None }; N];
-        let mut places = plans.iter().zip(items.iter_mut()).zip(&mut tails);
-        let streams = &self.streams;
-        let mut jobs: [_; N] = core::array::from_fn(|_| {
-            let ((plan, item), tail) = places.next()?;
-            let plan = plan.as_ref()?;
-            let stream = &streams.get(plan.slot)?.stream;
-            let (body, behind) = item.buffer.split_at_mut_checked(item.len)?;
-            *tail = Some(behind);
-            let job = stream.sealing_simple(&plan.ready, body, plan.clear);
-            let transform = stream.key.context.rtp.transform.as_ref();
-            Some(BatchSealing { transform, job, tag: Err(AuthFailed) })
-        });
-        self.crypto.seal_batch(&mut jobs);
-        let tags = jobs.map(|job| job.map_or(Err(AuthFailed), |job| job.tag));
-        let outcomes = {
-            let mut places = plans.into_iter().zip(tags).zip(tails);
-            core::array::from_fn::<_, N, _>(|_| {
-                let ((plan, tag), tail) = places.next()?;
-                Some(self.finish_protect(&plan?, &tag.ok()?, tail?))
-            })
-        };
-        for (item, outcome) in items.iter_mut().zip(outcomes) {
-            item.outcome = outcome.unwrap_or(Err(ProtectError::Transform));
+        let mut tags = [Err(AuthFailed); N];
+        {
+            let mut jobs = [const { None }; N];
+            for ((job, plan), item) in jobs.iter_mut().zip(plans.iter().flatten()).zip(items.iter_mut()) {
+                let Some(entry) = self.streams.get(plan.slot) else { continue };
+                let Some(body) = item.buffer.get_mut(..item.len) else { continue };
+                let transform = entry.stream.key.context.rtp.transform.as_ref();
+                let sealing = entry.stream.sealing_simple(&plan.ready, body, plan.clear);
+                *job = Some(BatchSealing { transform, job: sealing, tag: Err(AuthFailed) });
+            }
+            self.crypto.seal_batch(&mut jobs);
+            for (tag, job) in tags.iter_mut().zip(jobs.iter().flatten()) {
+                *tag = job.tag;
+            }
+        }
+        for ((plan, tag), item) in plans.iter().flatten().zip(&tags).zip(items) {
+            item.outcome = self.finish_protect(plan, tag, item.buffer, item.len);
             self.stats.count_protect(&item.outcome);
         }
     }
@@ -155,50 +151,57 @@ impl ContextDb {
     fn finish_protect(
         &mut self,
         plan: &ProtectPlan,
-        tag: &Tag,
-        tail: &mut [u8],
+        tag: &Result<Tag, AuthFailed>,
+        buffer: &mut [u8],
+        len: usize,
     ) -> Result<Protected, ProtectError> {
         let stream = &mut self.streams.get_mut(plan.slot).ok_or(ProtectError::UnknownStream)?.stream;
-        stream.append_simple(&plan.ready, tail, tag)?;
+        let tag = tag.as_ref().map_err(|_| ProtectError::Transform)?;
+        stream.append_simple(&plan.ready, buffer.get_mut(len..).ok_or(Malformed::Short)?, tag)?;
         stream.commit_simple(&plan.ready);
         Ok(plan.ready.done)
     }
 
     fn unprotect_group<const N: usize>(&mut self, now: Time, items: &mut [InboundPacket<'_>; N]) {
-        let slots = items.each_ref().map(|item| self.plan_unprotect(item));
-        if slots.iter().any(Option::is_none) {
+        let mut plans = [const { None }; N];
+        for (plan, item) in plans.iter_mut().zip(items.iter()) {
+            *plan = self.plan_unprotect(item);
+        }
+        if plans.iter().any(Option::is_none) {
             for item in items {
                 item.outcome = self.unprotect_rtp(now, item.at, item.packet);
             }
             return;
         }
-        let streams = &self.streams;
         let mut expectations = [const { Err(UnprotectError::UnknownStream) }; N];
-        let mut places = slots.iter().zip(items.iter_mut()).zip(&mut expectations);
-        let mut jobs: [_; N] = core::array::from_fn(|_| {
-            let ((slot, item), expectation) = places.next()?;
-            let (slot, layout) = (*slot)?;
-            let stream = &streams.get(slot)?.stream;
-            match stream.opening_simple(item.packet, layout) {
-                Ok((expected, job)) => {
-                    *expectation = Ok((slot, expected));
-                    let transform = stream.key.context.rtp.transform.as_ref();
-                    Some(BatchOpening { transform, job, outcome: Err(AuthFailed) })
-                }
-                Err(error) => {
-                    *expectation = Err(error);
-                    None
-                }
-            }
-        });
-        self.crypto.open_batch(&mut jobs);
-        let opened = jobs.map(|job| job.is_some_and(|job| job.outcome.is_ok()));
-        for (((item, slot), expectation), opened) in items.iter_mut().zip(slots).zip(expectations).zip(opened)
         {
-            item.outcome = self.finish_unprotect(expectation, opened);
-            if let (Err(error), Some((slot, layout))) = (item.outcome, slot) {
-                item.outcome = Err(self.refuse(now, item.at, item.packet, layout, slot, error));
+            let mut jobs = [const { None }; N];
+            let places =
+                jobs.iter_mut().zip(&mut expectations).zip(plans.iter().flatten()).zip(items.iter_mut());
+            for (((job, expectation), (slot, layout)), item) in places {
+                let Some(entry) = self.streams.get(*slot) else { continue };
+                match entry.stream.opening_simple(item.packet, *layout) {
+                    Ok((expected, opening)) => {
+                        *expectation = Ok(expected);
+                        let transform = entry.stream.key.context.rtp.transform.as_ref();
+                        *job = Some(BatchOpening { transform, job: opening, outcome: Err(AuthFailed) });
+                    }
+                    Err(error) => *expectation = Err(error),
+                }
             }
+            self.crypto.open_batch(&mut jobs);
+            for (expectation, job) in expectations.iter_mut().zip(&jobs) {
+                if let Some(BatchOpening { outcome: Err(AuthFailed), .. }) = job {
+                    *expectation = Err(UnprotectError::Unauthenticated);
+                }
+            }
+        }
+        for ((expectation, plan), item) in expectations.into_iter().zip(plans).zip(items) {
+            let Some((slot, layout)) = plan else { continue };
+            item.outcome = match self.finish_unprotect(slot, expectation) {
+                Err(error) => Err(self.refuse(now, item.at, item.packet, layout, slot, error)),
+                accepted => accepted,
+            };
             self.stats.count_unprotect(&item.outcome);
         }
     }
@@ -213,13 +216,10 @@ impl ContextDb {
     /// The window is asked again: two packets of a group may be one packet twice.
     fn finish_unprotect(
         &mut self,
-        expectation: Result<(u32, Expected), UnprotectError>,
-        opened: bool,
+        slot: u32,
+        expectation: Result<Expected, UnprotectError>,
     ) -> Result<Accepted, UnprotectError> {
-        let (slot, expected) = expectation?;
-        if !opened {
-            return Err(UnprotectError::Unauthenticated);
-        }
+        let expected = expectation?;
         let entry = self.streams.get_mut(slot).ok_or(UnprotectError::UnknownStream)?;
         entry.stream.check_simple(&expected)?;
         let opened = entry.stream.commit_opened(expected);
@@ -235,11 +235,12 @@ struct ProtectPlan {
 }
 
 /// Whether all packets of a group have a plan, and no two want one index of one stream, or lie on both sides of a wrap.
-fn may_go_together<P>(plans: &[Option<P>], place: impl Fn(&P) -> (u32, Extended)) -> bool {
+fn may_go_together(plans: &[Option<ProtectPlan>]) -> bool {
     plans.iter().enumerate().all(|(at, plan)| {
-        let Some((slot, index)) = plan.as_ref().map(&place) else { return false };
-        plans.iter().take(at).flatten().map(&place).all(|(other_slot, other_index)| {
-            slot != other_slot || (index != other_index && epoch(index) == epoch(other_index))
+        let Some(plan) = plan else { return false };
+        plans.iter().take(at).flatten().all(|other| {
+            let (index, before) = (plan.ready.index, other.ready.index);
+            plan.slot != other.slot || (index != before && epoch(index) == epoch(before))
         })
     })
 }

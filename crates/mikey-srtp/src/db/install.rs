@@ -259,11 +259,14 @@ impl ContextDb {
     ) -> Result<SenderKey, InstallError> {
         let until = key.lifetime.until;
         let (context, fingerprint) = Context::new(self.crypto, policy, extensions, key)?;
+        let Owner(number) = owner;
+        let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+        let owner = [u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])];
         let known = self.keys.entry(fingerprint).or_insert(KeyOwner { owner, direction, uses: 0 });
         if known.owner != owner || known.direction != direction {
             return Err(InstallError::KeyInUse);
         }
-        known.uses += 1;
+        known.uses = known.uses.checked_add(1).ok_or(InstallError::Full)?;
         Ok(SenderKey { context, fingerprint, until })
     }
 

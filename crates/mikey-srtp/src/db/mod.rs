@@ -98,10 +98,11 @@ struct DbStream {
 /// No stream has this slot.
 const NO_STREAM: u32 = u32::MAX;
 
+/// Whose a master key is. The owner is kept in halves: a million contexts have a million of these.
 struct KeyOwner {
-    owner: Owner,
+    owner: [u32; 2],
     direction: Direction,
-    uses: u32,
+    uses: u16,
 }
 
 impl ContextDb {

@@ -1,0 +1,158 @@
+//! Batches of 32 packets of 32 streams, next to the same packets one by one.
+
+use std::hint::black_box;
+
+use mikey_crypto::SecretBytes;
+use mikey_srtp::{
+    ContextDb, DbConfig, Direction, InboundPacket, Install, MasterKey, OutboundPacket, Owner, Ssrc, Ssrcs,
+    Time,
+};
+
+use super::ours::here;
+use super::pool::{HEADER, SSRC, packet};
+use super::profile::Profile;
+use crate::Result;
+use crate::measure::{Case, Contestant, Role};
+
+const STREAMS: usize = 32;
+
+/// Times are of one packet.
+pub(super) fn cases(profile: Profile, size: usize) -> Result<Vec<Case<'static>>> {
+    let protect = Case {
+        name: format!("{} protect, batches of {STREAMS}", profile.name),
+        size,
+        contestants: vec![
+            protect(profile, size, "mikey-srtp, a batch", Role::Ours, true)?,
+            protect(profile, size, "mikey-srtp, one by one", Role::Peer, false)?,
+        ],
+    };
+    let unprotect = Case {
+        name: format!("{} unprotect, batches of {STREAMS}", profile.name),
+        size,
+        contestants: vec![
+            unprotect(profile, size, "mikey-srtp, a batch", Role::Ours, true)?,
+            unprotect(profile, size, "mikey-srtp, one by one", Role::Peer, false)?,
+        ],
+    };
+    Ok(vec![protect, unprotect])
+}
+
+fn protect(
+    profile: Profile,
+    size: usize,
+    name: &'static str,
+    role: Role,
+    batched: bool,
+) -> Result<Contestant<'static>> {
+    let mut db = streams(profile, Direction::Outbound)?;
+    let mut buffers = packets(size);
+    let mut seq = 0u16;
+    Ok(Contestant::each_of(name, role, STREAMS as u64, move || {
+        seq = seq.wrapping_add(1);
+        set_seq(&mut buffers, seq);
+        if batched {
+            let mut left = buffers.iter_mut();
+            let mut items: [_; STREAMS] = core::array::from_fn(|_| {
+                let buffer = left.next().map_or(&mut [][..], |buffer| buffer.as_mut_slice());
+                OutboundPacket::new(here(), buffer, size + HEADER)
+            });
+            db.protect_rtp_batch(Time::ZERO, &mut items);
+            for item in &items {
+                black_box(item.outcome?);
+            }
+        } else {
+            for buffer in &mut buffers {
+                black_box(db.protect_rtp(Time::ZERO, here(), buffer, size + HEADER)?);
+            }
+        }
+        Ok(())
+    }))
+}
+
+fn unprotect(
+    profile: Profile,
+    size: usize,
+    name: &'static str,
+    role: Role,
+    batched: bool,
+) -> Result<Contestant<'static>> {
+    // Rounds of packets before the receivers start anew, which costs little if it is seldom.
+    let rounds_len = u16::try_from((4 << 20) / (STREAMS * (size + 48)))?;
+    let mut tx = streams(profile, Direction::Outbound)?;
+    let mut rounds = Vec::new();
+    for seq in 1..=rounds_len {
+        let mut buffers = packets(size);
+        set_seq(&mut buffers, seq);
+        for buffer in &mut buffers {
+            let len = tx.protect_rtp(Time::ZERO, here(), buffer, size + HEADER)?.len;
+            buffer.truncate(len);
+        }
+        rounds.push(buffers);
+    }
+    let fresh = |profile| streams(profile, Direction::Inbound);
+    let mut db = fresh(profile)?;
+    let mut used = 0;
+    let mut buffers: Vec<Vec<u8>> = rounds.first().cloned().unwrap_or_default();
+    Ok(Contestant::each_of(name, role, STREAMS as u64, move || {
+        if used == rounds.len() {
+            db = fresh(profile)?;
+            used = 0;
+        }
+        let round = rounds.get(used).ok_or("no packets")?;
+        for (to, from) in buffers.iter_mut().zip(round) {
+            to.copy_from_slice(from);
+        }
+        used += 1;
+        if batched {
+            let mut left = buffers.iter_mut();
+            let mut items: [_; STREAMS] = core::array::from_fn(|_| {
+                let buffer = left.next().map_or(&mut [][..], |buffer| buffer.as_mut_slice());
+                InboundPacket::new(here(), buffer)
+            });
+            db.unprotect_rtp_batch(Time::ZERO, &mut items);
+            for item in &items {
+                black_box(item.outcome?);
+            }
+        } else {
+            for buffer in &mut buffers {
+                black_box(db.unprotect_rtp(Time::ZERO, here(), buffer)?);
+            }
+        }
+        Ok(())
+    }))
+}
+
+fn packets(size: usize) -> Vec<Vec<u8>> {
+    (0..STREAMS as u32)
+        .map(|stream| {
+            let mut packet = packet(0, size);
+            if let Some(ssrc) = packet.get_mut(8..12) {
+                ssrc.copy_from_slice(&(SSRC + stream).to_be_bytes());
+            }
+            packet.resize(size + 64, 0);
+            packet
+        })
+        .collect()
+}
+
+fn set_seq(buffers: &mut [Vec<u8>], seq: u16) {
+    for buffer in buffers {
+        if let Some(to) = buffer.get_mut(2..4) {
+            to.copy_from_slice(&seq.to_be_bytes());
+        }
+    }
+}
+
+fn streams(profile: Profile, direction: Direction) -> Result<ContextDb> {
+    let mut db = ContextDb::new(mikey_crypto_aws_lc::provider().srtp, DbConfig::new([5, 6]));
+    for stream in 0..STREAMS as u32 {
+        let mut key = profile.key();
+        if let Some(first) = key.first_mut() {
+            *first = stream as u8;
+        }
+        let key = MasterKey::new(SecretBytes::from(key), SecretBytes::from(profile.salt()));
+        let ssrcs = Ssrcs::one(Ssrc(SSRC + stream));
+        db.install(Install::new(direction, here(), Owner(1), ssrcs, profile.policy, key))?;
+    }
+    Ok(db)
+}
