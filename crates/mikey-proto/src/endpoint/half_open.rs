@@ -31,15 +31,15 @@ const WASTED: Duration = Duration::from_secs(15);
 struct Entry {
     first: Digest,
     address: IpAddr,
-    verified: Verified,
+    cookie: Cookie,
     state: State,
 }
 
 /// Whether the sender has shown by a cookie that it has its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verified {
-    Yes,
-    No,
+pub(crate) enum Cookie {
+    Shown,
+    NotShown,
 }
 
 /// Open half-open sessions of an address (an IPv6 /64).
@@ -50,10 +50,10 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    fn count(&mut self, verified: Verified) -> &mut usize {
-        match verified {
-            Verified::Yes => &mut self.verified,
-            Verified::No => &mut self.unverified,
+    fn count(&mut self, cookie: Cookie) -> &mut usize {
+        match cookie {
+            Cookie::Shown => &mut self.verified,
+            Cookie::NotShown => &mut self.unverified,
         }
     }
 }
@@ -109,20 +109,14 @@ impl HalfOpenTable {
         }
     }
 
-    pub(crate) fn insert(
-        &mut self,
-        expires: Time,
-        first: Digest,
-        verified: Verified,
-        half_open: Box<HalfOpen>,
-    ) {
+    pub(crate) fn insert(&mut self, expires: Time, first: Digest, cookie: Cookie, half_open: Box<HalfOpen>) {
         let session = half_open.header.session;
         let address = network(half_open.remote);
-        *self.crowds.entry(address).or_default().count(verified) += 1;
+        *self.crowds.entry(address).or_default().count(cookie) += 1;
         self.open += 1;
         self.by_first.insert(first, session);
         self.queue.push_back((expires, session));
-        self.sessions.insert(session, Entry { first, address, verified, state: State::Open(half_open) });
+        self.sessions.insert(session, Entry { first, address, cookie, state: State::Open(half_open) });
     }
 
     /// Remembers the answer to a first message that became a session at once: RESUME.
@@ -138,7 +132,7 @@ impl HalfOpenTable {
         self.by_first.insert(first, session);
         self.queue.push_back((expires, session));
         self.sessions
-            .insert(session, Entry { first, address: network(remote), verified: Verified::Yes, state });
+            .insert(session, Entry { first, address: network(remote), cookie: Cookie::Shown, state });
     }
 
     /// Takes one out that has become a session; its INIT_RESP stays.
@@ -146,9 +140,9 @@ impl HalfOpenTable {
         let entry = self.sessions.get_mut(session)?;
         let State::Open(half_open) = &mut entry.state else { return None };
         let (remote, init_resp) = (half_open.remote, std::mem::take(&mut half_open.init_resp));
-        let (address, verified) = (entry.address, entry.verified);
+        let (address, cookie) = (entry.address, entry.cookie);
         let before = std::mem::replace(&mut entry.state, State::Taken { remote, init_resp });
-        self.closed(address, verified);
+        self.closed(address, cookie);
         match before {
             State::Open(half_open) => Some(half_open),
             State::Taken { .. } => None,
@@ -161,17 +155,17 @@ impl HalfOpenTable {
             let Some(entry) = self.sessions.remove(&session) else { continue };
             self.by_first.remove(&entry.first);
             if matches!(entry.state, State::Open(_)) {
-                self.closed(entry.address, entry.verified);
+                self.closed(entry.address, entry.cookie);
             }
             return true;
         }
         false
     }
 
-    fn closed(&mut self, address: IpAddr, verified: Verified) {
+    fn closed(&mut self, address: IpAddr, cookie: Cookie) {
         self.open -= 1;
         if let Some(crowd) = self.crowds.get_mut(&address) {
-            *crowd.count(verified) -= 1;
+            *crowd.count(cookie) -= 1;
             if *crowd == Crowd::default() {
                 self.crowds.remove(&address);
             }

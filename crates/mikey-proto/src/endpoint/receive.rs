@@ -10,7 +10,7 @@ use mikey_crypto::Digest;
 use mikey_wire::v2::{InitReq, Peek, peek};
 use mikey_wire::{DataType, ErrorNo};
 
-use super::half_open::Verified;
+use super::half_open::Cookie;
 use super::{Endpoint, Key};
 use crate::config::Expected;
 use crate::error::{DropReason, Fault};
@@ -118,7 +118,7 @@ impl Endpoint {
         cookie: Option<&[u8]>,
         (csb_id, spi_i): (u32, u64),
         octets: usize,
-    ) -> Result<Verified, DropReason> {
+    ) -> Result<Cookie, DropReason> {
         let config = Arc::clone(&self.config);
         let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
         if let Some((known, answer)) = self.half_open.answer(first) {
@@ -128,14 +128,14 @@ impl Endpoint {
         let crowd = self.half_open.crowd(from);
         let load = self.half_open.len() + self.half_open.wasted(self.now);
         if load < config.cookie_threshold && crowd.unverified < MAX_UNVERIFIED_PER_ADDRESS {
-            return Ok(Verified::No);
+            return Ok(Cookie::NotShown);
         }
         let shown = cookie.unwrap_or_default();
         let provider = &config.provider;
         if self.cookies.check(provider, self.now, from, first, shown).unwrap_or(false) {
             // Those who only borrow an address do not count against its owner.
             let full = crowd.verified >= config.max_half_open_per_address;
-            return if full { Err(DropReason::Full) } else { Ok(Verified::Yes) };
+            return if full { Err(DropReason::Full) } else { Ok(Cookie::Shown) };
         }
         let cookie = self.cookies.make(provider, self.now, from, first).map_err(|_| DropReason::Full)?;
         let number = ErrorNo::COOKIE_REQUIRED;
