@@ -222,16 +222,12 @@ impl Agent {
     fn unprotect<'p>(&mut self, now: Time, kind: Kind, datagram: &'p mut [u8]) -> Received<'p> {
         let opened = match self.open(now, kind, datagram) {
             Ok(opened) => opened,
-            Err(UnprotectError::UnknownStream) => {
+            Err(why) if awaits_key(why) => {
                 // Only while keys may be on their way: the peer's answer and its media overtake each other.
                 let ssrc = ssrc_of(kind, datagram);
                 let held = self.endpoint.expects_keys()
                     && ssrc.is_some_and(|ssrc| self.pen.hold(now, kind, ssrc.0, datagram));
-                return if held {
-                    Received::Held
-                } else {
-                    Received::Refused(Refused::Media(UnprotectError::UnknownStream))
-                };
+                return if held { Received::Held } else { Received::Refused(Refused::Media(why)) };
             }
             Err(why) => return Received::Refused(Refused::Media(why)),
         };
@@ -392,7 +388,7 @@ impl Agent {
                     packet.truncate(len);
                     self.released.push_back(AgentOutput::Media { session, cs_id, kind, packet });
                 }
-                Err(UnprotectError::UnknownStream) => self.pen.put_back(held),
+                Err(why) if awaits_key(why) => self.pen.put_back(held),
                 Err(_) => (),
             }
         }
@@ -428,6 +424,11 @@ struct Opened {
     cs_id: u8,
     ssrc: Ssrc,
     len: usize,
+}
+
+/// Whether a key that is not there yet may be all that a packet lacks. It is as it came then: nothing has been tried on it.
+fn awaits_key(why: UnprotectError) -> bool {
+    matches!(why, UnprotectError::UnknownStream | UnprotectError::UnknownMki)
 }
 
 fn ssrc_of(kind: Kind, packet: &[u8]) -> Option<Ssrc> {

@@ -93,8 +93,8 @@ impl MediaTable {
         session: SessionId,
         octets: usize,
     ) -> Result<Option<SocketAddr>, ProtectError> {
-        let contexts = self.sessions.get_mut(&Owner(session.as_u64())).ok_or(ProtectError::UnknownStream)?;
-        let Some(early) = &mut contexts.early else { return Ok(None) };
+        let contexts = self.sessions.get_mut(&Owner(session.as_u64()));
+        let Some(early) = contexts.and_then(|contexts| contexts.early.as_mut()) else { return Ok(None) };
         early.octets = early.octets.checked_sub(octets).ok_or(ProtectError::KeyExhausted)?;
         if now > early.until { Err(ProtectError::KeyExpired) } else { Ok(Some(early.remote)) }
     }
