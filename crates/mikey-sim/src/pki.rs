@@ -120,13 +120,25 @@ impl Ca {
         change: impl FnOnce(&mut CertificateParams),
     ) -> (Vec<u8>, Vec<u8>) {
         let key = KeyPair::generate_for(kind.algorithm()).expect("a key");
+        (self.certify(name, &key, change), key.serialize_der())
+    }
+
+    /// A certificate for a key that somebody brings along, and whose possession nobody proves.
+    ///
+    /// # Panics
+    /// If `pkcs8` is no private key.
+    #[must_use]
+    pub fn certify_key(&self, name: &str, pkcs8: &[u8]) -> Vec<u8> {
+        self.certify(name, &KeyPair::try_from(pkcs8).expect("a key"), |_| ())
+    }
+
+    fn certify(&self, name: &str, key: &KeyPair, change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.subject_alt_names = vec![san(name)];
         change(&mut params);
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        (certificate.der().to_vec(), key.serialize_der())
+        params.signed_by(key, &self.issuer).expect("a certificate").der().to_vec()
     }
 
     /// An identity with a certificate of this CA.

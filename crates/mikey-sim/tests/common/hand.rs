@@ -86,11 +86,24 @@ pub struct HandCaller {
     from: &'static str,
     kx: Box<dyn KxInitiator>,
     psk: Vec<u8>,
+    reveal: Option<[u8; 32]>,
     pub m1: Vec<u8>,
     pub leg: Option<Leg>,
 }
 
 impl HandCaller {
+    /// Calls with a SAS: what it commits to, and what it reveals.
+    pub fn with_sas(seed: u64, from: &'static str, commit: &[u8; 32], reveal: [u8; 32]) -> Self {
+        let mut caller = Self::new(seed, from, None, &msp(6), &[]);
+        let commit: &'static [u8; 32] = leak(commit).try_into().unwrap();
+        caller.m1 = super::craft::bend(&caller.m1, |_, payloads| {
+            let before_dh = payloads.len() - 1;
+            payloads.insert(before_dh, Payload::Ext(Extension::SasCommit(commit)));
+        });
+        caller.reveal = Some(reveal);
+        caller
+    }
+
     /// Calls `to` as `from` with this offer.
     pub fn new(seed: u64, from: &'static str, to: Option<&str>, offer: &Msp<'_>, psk: &[u8]) -> Self {
         let provider = provider(seed);
@@ -108,7 +121,7 @@ impl HandCaller {
         payloads.push(Payload::Dh(Dh { group: 31, value: kx.value(), kv: Kv::Null }));
         let csb_id = 0x1000 + u32::try_from(seed).unwrap();
         let m1 = encode(&header(DataType::INIT_REQ, csb_id, 0, true, CsMap::NONE), &payloads).unwrap();
-        Self { provider, from, kx, psk: psk.to_vec(), m1, leg: None }
+        Self { provider, from, kx, psk: psk.to_vec(), reveal: None, m1, leg: None }
     }
 
     /// CCE_REQ for this INIT_RESP.
@@ -135,12 +148,14 @@ impl HandCaller {
         body.extend(shows.id.map(uri));
         body.extend(shows.certs());
         body.extend(policies.into_iter().map(Payload::Sp));
+        body.extend(self.reveal.as_ref().map(|ns| Payload::Ext(Extension::SasReveal(ns))));
         let mut plaintext = vec![first_type(&body, PayloadType::AUTH).0];
         encode_chain(&mut plaintext, &body, PayloadType::AUTH).unwrap();
         let name = id(shows.auth_name.or(shows.id).unwrap_or(self.from));
         let peer = [&[answer.id_r.ty.0], answer.id_r.data].concat();
         let psk_id = id(self.from);
-        let credential = shows.certs.first().unwrap_or(if shows.method == 5 { &psk_id } else { &name });
+        let nothing = Vec::new();
+        let credential = shows.certs.first().unwrap_or(if shows.method == 5 { &psk_id } else { &nothing });
         let up_to_auth = [&head[..], &plaintext].concat();
         let covered = leg.covered(Role::Initiator, &leg.th2, &up_to_auth, [&name, &peer], credential);
         let data = shows.data(&self.provider, &leg, Role::Initiator, &covered);

@@ -154,7 +154,22 @@ impl Leg {
         [&[0x20; 64][..], label, &[0], transcript, hash.as_ref(), idb.expose()].concat()
     }
 
-    /// AUTH by PSK over these octets.
+    /// A plaintext of somebody else with an AUTH by SAS for this leg.
+    fn auth_again(
+        &self,
+        raw: &[u8],
+        plaintext: &[u8],
+        sender: Role,
+        transcript: &[u8],
+        ids: [&[u8]; 2],
+    ) -> Vec<u8> {
+        let (up_to_auth, method, _) = split_auth(raw, plaintext);
+        let head = Sealed::decode(raw).unwrap().before_kemac;
+        let covered = self.covered(sender, transcript, &[head, &up_to_auth].concat(), ids, &[]);
+        join_auth(&up_to_auth, method, &self.psk_auth(sender, &covered))
+    }
+
+    /// AUTH by PSK or SAS over these octets.
     pub fn psk_auth(&self, sender: Role, covered: &[u8]) -> Vec<u8> {
         let key = self.k(0x6D76_3270, sender, self.prf.hash_len());
         self.prf.hash.hmac(key.expose(), &[covered]).expose().to_vec()
@@ -186,6 +201,7 @@ pub struct Middle {
     pub alice: Option<Leg>,
     pub bob: Option<Leg>,
     psk: Vec<u8>,
+    m3: Vec<u8>,
 }
 
 impl Middle {
@@ -193,7 +209,23 @@ impl Middle {
     pub fn new(provider: CryptoProvider, m1: &[u8], psk: &[u8]) -> Self {
         let kx = provider.group(GroupId::X25519).unwrap().start(&*provider.random).unwrap();
         let to_bob = with_dh(m1, kx.value());
-        Self { provider, m1: m1.to_vec(), kx, to_bob, alice: None, bob: None, psk: psk.to_vec() }
+        Self {
+            provider,
+            m1: m1.to_vec(),
+            kx,
+            to_bob,
+            alice: None,
+            bob: None,
+            psk: psk.to_vec(),
+            m3: Vec::new(),
+        }
+    }
+
+    /// The same with other names in what Bob gets.
+    pub fn named(provider: CryptoProvider, m1: &[u8], rename: impl Fn(&[u8]) -> Vec<u8>) -> Self {
+        let mut middle = Self::new(provider, m1, &[]);
+        middle.to_bob = rename(&middle.to_bob);
+        middle
     }
 
     /// INIT_REQ for Bob.
@@ -203,13 +235,18 @@ impl Middle {
 
     /// Takes Bob's INIT_RESP and gives Alice's.
     pub fn init_resp(&mut self, m2: &[u8]) -> Vec<u8> {
+        self.init_resp_as(m2, <[u8]>::to_vec)
+    }
+
+    /// The same with other names in what Alice gets.
+    pub fn init_resp_as(&mut self, m2: &[u8], rename: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
         let value = InitResp::decode(m2).unwrap().dh.value;
         let secret = self.kx.agree(value).unwrap();
         self.bob = Some(Leg::new(&self.provider, &self.to_bob, m2, &secret, &self.psk));
         let alice = InitReq::decode(&self.m1).unwrap().dh.value;
         let group = self.provider.group(GroupId::X25519).unwrap();
         let answer = group.answer(&*self.provider.random, alice).unwrap();
-        let to_alice = with_dh(m2, &answer.value);
+        let to_alice = rename(&with_dh(m2, &answer.value));
         self.alice = Some(Leg::new(&self.provider, &self.m1, &to_alice, &answer.secret, &self.psk));
         to_alice
     }
@@ -218,6 +255,28 @@ impl Middle {
     pub fn cce_req(&self, m3: &[u8]) -> Vec<u8> {
         let (alice, bob) = (self.alice.as_ref().unwrap(), self.bob.as_ref().unwrap());
         bob.reseal(alice, Role::Initiator, false, m3)
+    }
+
+    /// CCE_REQ of Alice with an AUTH by SAS of Mallory's own.
+    pub fn cce_req_by_mac(&mut self, m3: &[u8], names: [&str; 2]) -> Vec<u8> {
+        let (alice, bob) = (self.alice.as_ref().unwrap(), self.bob.as_ref().unwrap());
+        let plaintext = alice.open(Role::Initiator, false, m3);
+        let sealed = Sealed::decode(m3).unwrap();
+        self.m3 = [sealed.before_kemac, &plaintext].concat();
+        let ids = names.map(id);
+        let plaintext = bob.auth_again(m3, &plaintext, Role::Initiator, &bob.th2, [&ids[0], &ids[1]]);
+        bob.seal(Role::Initiator, false, 0, sealed.before_kemac, &plaintext)
+    }
+
+    /// CCE_RESP of Bob with an AUTH by SAS of Mallory's own.
+    pub fn cce_resp_by_mac(&self, m4: &[u8], names: [&str; 2]) -> Vec<u8> {
+        let (alice, bob) = (self.alice.as_ref().unwrap(), self.bob.as_ref().unwrap());
+        let plaintext = bob.open(Role::Responder, true, m4);
+        let sealed = Sealed::decode(m4).unwrap();
+        let ids = names.map(id);
+        let th3 = alice.th3(&self.m3);
+        let plaintext = alice.auth_again(m4, &plaintext, Role::Responder, &th3, [&ids[1], &ids[0]]);
+        alice.seal(Role::Responder, true, 0, sealed.before_kemac, &plaintext)
     }
 
     /// A response of Bob under the keys that Mallory shares with Alice.
