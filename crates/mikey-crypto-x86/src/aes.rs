@@ -243,6 +243,7 @@ fn xor_wide(blocks: &mut [u8; 64], stream: __m512i) {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::indexing_slicing, clippy::unwrap_used)]
 mod tests {
     use std::vec::Vec;
 

@@ -173,6 +173,7 @@ fn store(state: &State) -> [u8; 20] {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::indexing_slicing, clippy::unwrap_used)]
 mod tests {
     use std::vec::Vec;
 

@@ -173,8 +173,10 @@ mod tests {
         for vector in vectors {
             let field = |name: &str| vector[name].as_str().unwrap();
             let master = master(field("masterKey"), field("masterSalt"));
-            let policy =
-                SrtpPolicy { key_len: master.key.len() as u8, ..SrtpPolicy::AES_CM_128_HMAC_SHA1_80 };
+            let policy = SrtpPolicy {
+                key_len: u8::try_from(master.key.len()).unwrap(),
+                ..SrtpPolicy::AES_CM_128_HMAC_SHA1_80
+            };
             let kdr = u64::from_str_radix(field("kdr"), 16).unwrap_or(0);
             for (purpose, name, index) in
                 [(Purpose::Rtp, "srtp", "index"), (Purpose::Rtcp, "srtcp", "srtcpIndex")]
@@ -221,8 +223,10 @@ mod tests {
         ];
         for (key, salt, [encryption, authentication], session_salt) in cases {
             let master = master(key, salt);
-            let policy =
-                SrtpPolicy { key_len: master.key.len() as u8, ..SrtpPolicy::AES_CM_128_HMAC_SHA1_80 };
+            let policy = SrtpPolicy {
+                key_len: u8::try_from(master.key.len()).unwrap(),
+                ..SrtpPolicy::AES_CM_128_HMAC_SHA1_80
+            };
             let keys = master.derive(crypto(), &policy, Purpose::Rtp, 0).unwrap();
             assert_eq!(keys.encryption(), hex(encryption));
             assert_eq!(keys.authentication(), hex(authentication));

@@ -15,12 +15,13 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 mod db;
 mod destination;
 mod error;
+pub mod export;
 mod extension;
 mod index;
 mod iv;
@@ -31,6 +32,8 @@ mod packet;
 mod protect;
 mod replay;
 mod sender;
+#[cfg(feature = "std")]
+mod shared;
 mod slab;
 mod stats;
 mod stream;
@@ -47,5 +50,7 @@ pub use key::{Lifetime, MasterKey, Mki, MkiTooLong, Validity};
 pub use packet::{Malformed, RtpLayout, rtcp_ssrc};
 pub use protect::{Protected, ProtectedRtcp};
 pub use sender::{Direction, Install, Owner, SenderId, Ssrcs, StartIndex, StreamInfo};
+#[cfg(feature = "std")]
+pub use shared::{SharedDb, SharedSender};
 pub use stats::{Stats, StreamStats};
 pub use time::Time;

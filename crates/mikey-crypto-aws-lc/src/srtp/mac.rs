@@ -153,6 +153,7 @@ const BLOCK: usize = 64;
 const H0: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::indexing_slicing, clippy::unwrap_used)]
 mod tests {
     use hmac::{Hmac, KeyInit, Mac as _};
 

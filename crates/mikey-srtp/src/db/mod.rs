@@ -199,6 +199,12 @@ impl ContextDb {
         self.table.find(hash, |slot| self.is_at(*slot, direction, destination, ssrc)).copied()
     }
 
+    /// Whether there is a stream of that SSRC.
+    #[must_use]
+    pub fn knows(&self, direction: Direction, destination: Destination, ssrc: Ssrc) -> bool {
+        self.find(direction, destination, ssrc).is_some()
+    }
+
     /// The slot of a stream that has a packet: the one of the last packet, as often as not.
     #[inline]
     fn find_hot(&mut self, direction: Direction, destination: Destination, ssrc: Ssrc) -> Option<u32> {
