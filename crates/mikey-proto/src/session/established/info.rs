@@ -9,6 +9,7 @@ use super::{Effect, Established, Request, RequestKind};
 use crate::auth::AuthLevel;
 use crate::error::{ApiMisuse, DropReason, Error};
 use crate::event::{CloseReason, Event};
+use crate::limits::MAX_ROUTES;
 use crate::session::Cx;
 
 /// How far two people are with comparing.
@@ -78,30 +79,29 @@ impl Established {
         Ok(())
     }
 
-    /// A request came from another address. It becomes the peer's only after a check that nobody else can answer.
+    /// A request came from another address, which may still get `left` octets. It becomes the peer's only after a check that
+    /// nobody else can answer. While one is under way, the same octets go to further addresses: a copy does not displace the
+    /// true one.
     pub(super) fn check_path(&mut self, cx: &mut Cx<'_>, from: SocketAddr, left: usize) {
-        let Ok(token) = cx.random::<8>() else { return };
-        // A newer check takes the place of an older one. With another request outstanding, the peer's next request or a repeat
-        // brings us here again.
-        if let Ok(t) = self.take_t() {
-            let _ = self.send_path_check(cx, from, t, token, left);
+        if let Some(Request { kind: RequestKind::PathCheck(check), outstanding, .. }) = &mut self.request {
+            check.add(cx, from, left, &outstanding.datagrams);
+            return;
         }
+        // With another request outstanding, the peer's next request or a repeat brings us here again.
+        let _ = self.send_path_check(cx, from, left);
     }
 
-    fn send_path_check(
-        &mut self,
-        cx: &mut Cx<'_>,
-        to: SocketAddr,
-        t: u32,
-        token: [u8; 8],
-        left: usize,
-    ) -> Result<(), Error> {
+    fn send_path_check(&mut self, cx: &mut Cx<'_>, from: SocketAddr, left: usize) -> Result<(), Error> {
+        let token = cx.random()?;
+        let t = self.take_t()?;
         let outline = self.outline(DataType::INFO_REQ, t, Vec::new());
         let composed = outline.compose(&[notify(NotifyCode::PATH_CHECK, &token)])?;
         let datagrams = self.seal(cx, &outline, &composed, false)?;
         let hash = self.keys.prf().hash.digest(&composed.canon());
-        let Some(left) = left.checked_sub(datagrams.iter().map(Vec::len).sum()) else { return Ok(()) };
-        self.send_request(cx, to, t, datagrams, hash, RequestKind::PathCheck { token, left });
+        let mut check = PathCheck { token, candidates: Vec::new() };
+        if check.add(cx, from, left, &datagrams) {
+            self.wait_for(cx, from, t, datagrams, hash, RequestKind::PathCheck(check));
+        }
         Ok(())
     }
 
@@ -161,17 +161,58 @@ impl Established {
         if info.hash != Some(request.hash.as_ref()) {
             return Err(DropReason::BadAnswer);
         }
-        if let RequestKind::PathCheck { token, .. } = &request.kind {
+        if let RequestKind::PathCheck(PathCheck { token, candidates }) = &request.kind {
             let proven = |n: &mikey_wire::v2::Notify<'_>| {
                 n.code == NotifyCode::PATH_OK && mikey_crypto::ct_eq(n.data, token)
             };
-            if from == request.to && info.notifies.iter().any(proven) {
+            if candidates.iter().any(|c| c.to == from) && info.notifies.iter().any(proven) {
                 self.remote = from;
                 cx.out.event(Event::PeerMoved { session: self.id, remote: from });
             }
         }
         Ok(())
     }
+}
+
+/// A PATH-CHECK under way.
+pub(super) struct PathCheck {
+    token: [u8; 8],
+    candidates: Vec<Candidate>,
+}
+
+/// An address that may be the peer's, and how many octets it may still get before it has proven anything.
+struct Candidate {
+    to: SocketAddr,
+    left: usize,
+}
+
+impl PathCheck {
+    /// Sends the check to another address, if it may have it. Says whether it does.
+    fn add(&mut self, cx: &mut Cx<'_>, to: SocketAddr, left: usize, datagrams: &[Vec<u8>]) -> bool {
+        let known = self.candidates.iter().any(|c| c.to == to);
+        if known || self.candidates.len() >= MAX_ROUTES {
+            return known;
+        }
+        let Some(left) = left.checked_sub(octets(datagrams)) else { return false };
+        self.candidates.push(Candidate { to, left });
+        cx.out.send(to, datagrams);
+        true
+    }
+
+    /// Sends the check again, as far as each address may have it.
+    pub(super) fn resend(&mut self, cx: &mut Cx<'_>, datagrams: &[Vec<u8>]) {
+        for candidate in &mut self.candidates {
+            if let Some(left) = candidate.left.checked_sub(octets(datagrams)) {
+                candidate.left = left;
+                cx.out.metrics.retransmissions += 1;
+                cx.out.send(candidate.to, datagrams);
+            }
+        }
+    }
+}
+
+fn octets(datagrams: &[Vec<u8>]) -> usize {
+    datagrams.iter().map(Vec::len).sum()
 }
 
 fn notify<'a>(code: NotifyCode, data: &'a [u8]) -> Payload<'a> {

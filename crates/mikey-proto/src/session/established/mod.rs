@@ -31,7 +31,7 @@ use crate::session::{Cx, SessionHeader, resend};
 use crate::streams::Agreed;
 use crate::time::Time;
 
-use info::SasState;
+use info::{PathCheck, SasState};
 use rekey::{PendingKeys, RekeySent};
 
 /// Where a session comes from.
@@ -90,11 +90,8 @@ struct Request {
 enum RequestKind {
     /// Nothing but an answer is expected.
     Info,
-    /// Whether the peer is at another address, which may still get so many octets: it has not proven anything.
-    PathCheck {
-        token: [u8; 8],
-        left: usize,
-    },
+    /// Whether the peer is at another address.
+    PathCheck(PathCheck),
     Rekey(Box<RekeySent>),
 }
 
@@ -202,16 +199,16 @@ impl Established {
         match request.outstanding.due(cx.now) {
             Due::Nothing => None,
             Due::Resend => {
-                if let RequestKind::PathCheck { left, .. } = &mut request.kind {
-                    let octets = request.outstanding.datagrams.iter().map(Vec::len).sum();
-                    *left = left.checked_sub(octets)?;
+                if let RequestKind::PathCheck(check) = &mut request.kind {
+                    check.resend(cx, &request.outstanding.datagrams);
+                    return None;
                 }
                 cx.out.metrics.retransmissions += 1;
                 cx.out.send(request.to, &request.outstanding.datagrams);
                 None
             }
             Due::GiveUp => {
-                let silent = !matches!(request.kind, RequestKind::PathCheck { .. });
+                let silent = !matches!(request.kind, RequestKind::PathCheck(_));
                 self.request = None;
                 silent.then_some(CloseReason::PeerSilent)
             }
@@ -354,8 +351,20 @@ impl Established {
         kind: RequestKind,
     ) {
         cx.out.send(to, &datagrams);
+        self.wait_for(cx, to, t, datagrams, hash, kind);
+    }
+
+    fn wait_for(
+        &mut self,
+        cx: &Cx<'_>,
+        to: SocketAddr,
+        t: u32,
+        datagrams: Vec<Vec<u8>>,
+        hash: Digest,
+        kind: RequestKind,
+    ) {
         let lifetime = match kind {
-            RequestKind::PathCheck { .. } => PATH_CHECK_LIFETIME,
+            RequestKind::PathCheck(_) => PATH_CHECK_LIFETIME,
             _ => cx.config.request_lifetime,
         };
         let outstanding = Outstanding::new(cx.now, lifetime, datagrams);
@@ -365,7 +374,7 @@ impl Established {
     /// The number of our next request; only one is outstanding at a time.
     fn take_t(&mut self) -> Result<u32, ApiMisuse> {
         // A path check yields to every other request: what a stranger's address brings about must not be in their way.
-        let busy = self.request.as_ref().is_some_and(|r| !matches!(r.kind, RequestKind::PathCheck { .. }));
+        let busy = self.request.as_ref().is_some_and(|r| !matches!(r.kind, RequestKind::PathCheck(_)));
         if busy || self.next_t > MAX_T {
             return Err(ApiMisuse::State);
         }

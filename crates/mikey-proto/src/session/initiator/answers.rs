@@ -22,6 +22,9 @@ pub(super) struct Waiting {
 #[derive(Default)]
 pub(super) struct Answers {
     waiting: VecDeque<Waiting>,
+    /// What was taken up. It is never forgotten: the same answer twice would be two requests under one key and nonce. The
+    /// slots bound it.
+    taken: HashSet<Digest>,
     seen: HashSet<Digest>,
     /// What was seen, oldest first.
     order: VecDeque<Digest>,
@@ -31,7 +34,7 @@ pub(super) struct Answers {
 
 impl Answers {
     pub(super) fn has_seen(&self, key: &Digest) -> bool {
-        self.seen.contains(key)
+        self.taken.contains(key) || self.seen.contains(key)
     }
 
     /// Remembers an answer. Of too many, the oldest is forgotten.
@@ -54,7 +57,8 @@ impl Answers {
     }
 
     /// Takes a slot, whatever becomes of the answer: one that fails has cost as much as another.
-    pub(super) fn take_slot(&mut self, now: Time, from: SocketAddr) {
+    pub(super) fn take_slot(&mut self, now: Time, from: SocketAddr, key: Digest) {
+        self.taken.insert(key);
         self.slots.retain(|(_, until)| *until > now);
         self.slots.push((from.ip(), now + BRANCH_SLOT));
     }

@@ -220,7 +220,6 @@ impl Attempt {
             return Ok(Taken::NeedsAnotherAttempt);
         }
         if self.answers.has_slot(cx.now, from) {
-            self.answers.remember(key);
             return self.take_up(cx, from, &answer, key).map(|()| Taken::Here);
         }
         let [dice] = cx.random()?;
@@ -237,7 +236,7 @@ impl Attempt {
         answer: &InitResp<'_>,
         key: Digest,
     ) -> Result<(), Fault> {
-        self.answers.take_slot(cx.now, from);
+        self.answers.take_slot(cx.now, from, key);
         let first = self.firsts.iter().find(|f| f.group.0 == answer.dh.group).ok_or(DropReason::BadAnswer)?;
         let branch = match Branch::take_up(cx, &self.shared, first, from, answer, key) {
             // Our own faults (randomness, a key that is missing) end the branch, like everything that a stranger can bring about.
