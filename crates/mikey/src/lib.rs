@@ -21,7 +21,7 @@ pub use agent::{Agent, KeyLog, MediaError};
 pub use demux::{Class, classify};
 pub use media::MediaStream;
 pub use output::{AgentEvent, AgentOutput, Kind, Media, Received, Refused};
-pub use pen::{MAX_HELD, MAX_HELD_OCTETS, MAX_HELD_PER_SSRC};
+pub use pen::{MAX_HELD, MAX_HELD_OCTETS, MAX_HELD_PACKETS, MAX_HELD_PER_SSRC};
 
 /// Identities, policies, credentials, calls and events of key management.
 pub use mikey_proto as keying;
