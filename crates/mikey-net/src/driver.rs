@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
+use mikey::keying::Ticket;
 use mikey::{
     Agent, AgentEvent, AgentOutput, Call, CallId, Kind, MediaError, Received, Refused, SessionId, Time,
     keying,
@@ -165,6 +166,36 @@ impl Driver {
         let closed = self.agent.close(self.clock.now(), session);
         self.drain();
         closed
+    }
+
+    /// Calls a peer met before with a ticket of it, as [`Agent::resume`] does.
+    ///
+    /// # Errors
+    /// The agent's, if the ticket has expired or a stream of `call` has more than one policy.
+    pub fn resume(&mut self, to: SocketAddr, ticket: Ticket, call: &Call) -> Result<CallId, keying::Error> {
+        let id = self.agent.resume(self.clock.now(), to, ticket, call)?;
+        self.drain();
+        Ok(id)
+    }
+
+    /// Renews the SRTP keys of a session, with a new DH if `with_dh`. Media goes on meanwhile.
+    ///
+    /// # Errors
+    /// The agent's, if there is no such session or it has another exchange under way.
+    pub fn rekey(&mut self, session: SessionId, with_dh: bool) -> Result<(), keying::Error> {
+        let begun = self.agent.rekey(self.clock.now(), session, with_dh);
+        self.drain();
+        begun
+    }
+
+    /// Says what the person here found when comparing the SAS. After `false` the session is over.
+    ///
+    /// # Errors
+    /// The agent's, if the session has no SAS or another request is outstanding.
+    pub fn confirm_sas(&mut self, session: SessionId, same: bool) -> Result<(), keying::Error> {
+        let told = self.agent.confirm_sas(self.clock.now(), session, same);
+        self.drain();
+        told
     }
 
     /// Asks the peer of a session for a sign of life.
