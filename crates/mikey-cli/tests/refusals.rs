@@ -65,6 +65,21 @@ fn a_callee_of_another_ca() {
 }
 
 #[test]
+fn a_person_learns_why_a_refused_answer_does_not_end_the_call() {
+    let place = Place::furnished();
+    place.ok("ca init --dir other");
+    let bob = place.listen(&format!("{BOB_CERT} --once"));
+    let alice = place.run(&format!(
+        "call {} --identity sip:alice@example.com --audio alice.wav --timeout 1 --cert alice.pem --key alice.key \
+         --ca other/ca.pem --peer sip:bob@example.com",
+        bob.address
+    ));
+    alice.failed(3, "the peer's certificate leads to no trust anchor");
+    let why = "mikey: still waiting until --timeout is over: anyone can send a wrong answer";
+    assert_eq!(alice.err.matches(why).count(), 1, "{alice:?}");
+}
+
+#[test]
 fn a_caller_of_another_ca_and_then_an_honest_one() {
     let place = Place::furnished();
     place.ok("ca init --dir other");

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mikey::keying::{
-    AcceptStreams, AnswerStreams, ApiMisuse, CertifiedKey, Mismatch, OfferedStream, Policy, PskTable,
-    StreamAnswer, Trust,
+    AcceptStreams, AnswerStreams, ApiMisuse, CertifiedKey, Mismatch, OfferedStream, PskTable, StreamAnswer,
+    Trust,
 };
 use mikey::{EndpointConfig, Identity, Name, Peer, Side, SrtpPolicy};
 use mikey_crypto::{CryptoProvider, SecretBytes, SecureRandom};
 use mikey_net::Clock;
 
 use crate::call::leg::StreamStart;
+use crate::cmd::options::Algorithms;
 use crate::error::{Error, Result};
 use crate::files::{read_certificates, read_private_key, read_psk};
 use crate::ui::{Ui, printable};
@@ -36,12 +37,15 @@ pub(crate) struct Credentials {
     /// The key that we share with the peer, as 'mikey psk new' writes it
     #[arg(long, value_name = "FILE", requires = "peer")]
     psk: Option<PathBuf>,
+    /// Authenticate by a short authentication string, which the two people read to each other. Each is asked on the
+    /// terminal whether it is the same; nothing is said before both have answered yes
+    #[arg(long, conflicts_with_all = ["cert", "key", "ca", "psk"])]
+    pub(crate) sas: bool,
     /// The peer's name: nobody else is accepted
     #[arg(long, value_name = "NAME")]
     pub(crate) peer: Option<String>,
-    /// Algorithms that are allowed: default, fips, legacy or pq-required
-    #[arg(long, value_name = "PROFILE", default_value = "default")]
-    policy: String,
+    #[command(flatten)]
+    algorithms: Algorithms,
 }
 
 /// What a line needs to know besides the endpoint's configuration.
@@ -65,6 +69,7 @@ impl Credentials {
         clock: Clock,
         srtp: Vec<SrtpPolicy>,
         lifetime: Duration,
+        rekey: Option<Duration>,
     ) -> Result<Prepared> {
         let provider = mikey_crypto_aws_lc::provider();
         let name = parse_name(&self.identity)?;
@@ -85,10 +90,8 @@ impl Credentials {
             }
         }
         let mut config = EndpointConfig::new(provider, identity);
-        config.policy = Policy::named(&self.policy).ok_or_else(|| {
-            Error::usage(format!("there is no policy '{}'", printable(&self.policy)))
-                .hint("choose default, fips, legacy or pq-required")
-        })?;
+        config.policy = self.algorithms.policy(self.sas)?;
+        config.rekey_after = rekey;
         config.psks = Arc::new(psks);
         config.trust = trust;
         config.answer = Arc::new(AcceptPeer::new(peer.clone(), srtp, Arc::clone(&config.provider.random)));
@@ -98,8 +101,11 @@ impl Credentials {
     }
 
     fn check(&self) -> Result {
+        if self.sas {
+            return Ok(());
+        }
         let hint =
-            "give --cert, --key and --ca, or --psk and --peer; make them with 'mikey ca' or 'mikey psk'";
+            "give --cert, --key and --ca, or --psk and --peer, made with 'mikey ca' or 'mikey psk', or --sas";
         if self.cert.is_none() && self.psk.is_none() {
             return Err(Error::usage("no credential to authenticate with").hint(hint));
         }

@@ -1,12 +1,6 @@
 //! `--keylog`: SRTP master keys of one's own calls in a file, for analysis.
 //!
-//! A line a key, words with one space between, `#` begins a comment:
-//!
-//! ```text
-//! SRTP <session> <CS ID> <local|remote: who sends> <SSRC, or any> <policy> <MKI, or -> <master key> <master salt>
-//! ```
-//!
-//! SSRC, MKI, key and salt in hex. Whoever has the file hears the call: mode 0600, written only when asked for.
+//! docs/keylog.md describes the format. Whoever has the file hears the call: mode 0600, written only when asked for.
 
 use std::fs::File;
 use std::io::Write;
@@ -22,8 +16,17 @@ use crate::error::{Error, Result};
 use crate::files::create_secret;
 use crate::ui::{Ui, hex};
 
-const HEADER: &str = "# SRTP master keys, written by mikey --keylog. Whoever has them hears the call.\n\
-    # SRTP session cs-id sender ssrc policy mki master-key master-salt\n";
+/// Says what follows; docs/keylog.md says more.
+const HEADER: &str = "\
+# mikey key log 1: SRTP master keys. Whoever has them hears the call.
+# A line a key. A stream has one for its early media, one for the handshake, and one for each renewal.
+# SRTP session cs-id sender ssrc policy mki master-key master-salt
+#   session, cs-id  decimal; the session is a number of this process
+#   sender          local or remote
+#   ssrc            hex, or 'any'
+#   mki             hex, or '-'
+#   keys, salts     hex
+";
 
 /// A key log that several agents share.
 #[derive(Clone)]

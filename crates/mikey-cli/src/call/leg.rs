@@ -80,6 +80,16 @@ pub(crate) struct Tally {
     pub(crate) heard: Vec<u8>,
 }
 
+impl Pace {
+    /// Time from one frame to the next.
+    pub(crate) fn frame_time(self) -> Duration {
+        match self {
+            Self::Real => FRAME_TIME,
+            Self::Fast => FAST_FRAME_TIME,
+        }
+    }
+}
+
 impl Leg {
     /// Speech that starts at `now`: whole frames of G.711.
     pub(crate) fn new(
@@ -109,6 +119,12 @@ impl Leg {
             said: None,
             hash,
         }
+    }
+
+    /// Starts at `now`, if something had to be waited for. What was heard meanwhile stays.
+    pub(crate) fn begin(&mut self, now: Time) {
+        self.next_at = now;
+        self.last_heard = now;
     }
 
     /// The packet that is due at `now`, if one is. `unix_micros` is the time of day.
@@ -209,10 +225,7 @@ impl Leg {
     }
 
     fn frame_time(&self) -> Duration {
-        match self.pace {
-            Pace::Real => FRAME_TIME,
-            Pace::Fast => FAST_FRAME_TIME,
-        }
+        self.pace.frame_time()
     }
 }
 

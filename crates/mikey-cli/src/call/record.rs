@@ -15,6 +15,12 @@ use crate::pcap::write::Writer;
 /// Messages that a timeline keeps: a flood must not fill the memory.
 const MAX_MESSAGES: usize = 1000;
 
+/// Senders whose first packet of speech is kept.
+const MAX_SPEAKERS: usize = 16;
+
+/// How speech is called among the messages.
+const SPEECH: &str = "SRTP";
+
 /// A key management message on the wire.
 #[derive(Clone, Debug)]
 pub(crate) struct Sighting {
@@ -30,6 +36,8 @@ pub(crate) struct Sighting {
     pub(crate) name: String,
     /// Its length.
     pub(crate) octets: usize,
+    /// Whether it is speech.
+    pub(crate) speech: bool,
 }
 
 /// What taps write to. Several lines may share one.
@@ -41,6 +49,8 @@ pub(crate) struct Recorder {
 
 struct Shared {
     sightings: Vec<Sighting>,
+    /// Who has sent speech since speech is looked for.
+    speakers: Option<Vec<SocketAddr>>,
     capture: Option<Writer>,
     failed: Option<Error>,
 }
@@ -61,7 +71,7 @@ impl Recorder {
     /// If the file cannot be made.
     pub(crate) fn start(clock: Clock, capture: Option<&Path>) -> Result<Self> {
         let capture = capture.map(Writer::create).transpose()?;
-        let shared = Shared { sightings: Vec::new(), capture, failed: None };
+        let shared = Shared { sightings: Vec::new(), speakers: None, capture, failed: None };
         Ok(Self { shared: Arc::new(Mutex::new(shared)), clock })
     }
 
@@ -73,6 +83,13 @@ impl Recorder {
     /// The messages since the last call.
     pub(crate) fn take_sightings(&self) -> Vec<Sighting> {
         self.shared.lock().map(|mut shared| std::mem::take(&mut shared.sightings)).unwrap_or_default()
+    }
+
+    /// Looks for the first packet of speech of each sender as well, from now on.
+    pub(crate) fn look_for_speech(&self) {
+        if let Ok(mut shared) = self.shared.lock() {
+            shared.speakers = Some(Vec::new());
+        }
     }
 
     /// Ends the capture file.
@@ -96,18 +113,23 @@ impl Recorder {
             shared.capture = None;
             shared.failed = Some(error);
         }
-        if !matches!(classify(octets), Class::Mikey { .. }) || shared.sightings.len() >= MAX_MESSAGES {
+        let name = match (classify(octets), &mut shared.speakers) {
+            (Class::Mikey { .. }, _) => {
+                let data_type = DataType(octets.get(1).copied().unwrap_or_default());
+                data_type.name().map_or_else(|| format!("data type {}", data_type.0), str::to_owned)
+            }
+            (Class::Rtp, Some(speakers)) if speakers.len() < MAX_SPEAKERS && !speakers.contains(&from) => {
+                speakers.push(from);
+                SPEECH.to_owned()
+            }
+            _ => return,
+        };
+        if shared.sightings.len() >= MAX_MESSAGES {
             return;
         }
-        let data_type = DataType(octets.get(1).copied().unwrap_or_default());
-        shared.sightings.push(Sighting {
-            at: unix.saturating_sub(self.clock.unix_time_at_zero()),
-            direction,
-            from,
-            to,
-            name: data_type.name().map_or_else(|| format!("data type {}", data_type.0), str::to_owned),
-            octets: octets.len(),
-        });
+        let at = unix.saturating_sub(self.clock.unix_time_at_zero());
+        let speech = name == SPEECH;
+        shared.sightings.push(Sighting { at, direction, from, to, name, octets: octets.len(), speech });
     }
 }
 

@@ -8,8 +8,8 @@ use mikey_net::Direction;
 use serde_json::{Value, json};
 
 use crate::call::describe;
+use crate::call::event::Known;
 use crate::call::leg::Tally;
-use crate::call::line::Known;
 use crate::call::record::Sighting;
 use crate::ui::Ui;
 
@@ -25,7 +25,7 @@ pub(crate) enum Ends<'a> {
 pub(crate) fn timeline(ui: Ui, sightings: &[Sighting], ends: &Ends<'_>) {
     let zero = sightings.first().map_or(Duration::ZERO, |first| first.at);
     for sighting in sightings {
-        let Sighting { at, direction, from, to, name, octets } = sighting;
+        let Sighting { at, direction, from, to, name, octets, speech } = sighting;
         let way = match (ends, direction) {
             (Ends::Own, Direction::Outbound) => "sent    ".to_owned(),
             (Ends::Own, Direction::Inbound) => "received".to_owned(),
@@ -35,7 +35,7 @@ pub(crate) fn timeline(ui: Ui, sightings: &[Sighting], ends: &Ends<'_>) {
         ui.result(
             format_args!("  {millis:>9.2} ms  {way}  {name:<12} {octets:>5} octets"),
             &json!({
-                "event": "message", "ms": millis, "from": from, "to": to, "type": name, "octets": octets,
+                "event": if *speech { "first_speech" } else { "message" }, "ms": millis, "from": from, "to": to, "type": name, "octets": octets,
                 "direction": match direction { Direction::Outbound => "sent", Direction::Inbound => "received" },
             }),
         );
@@ -46,8 +46,9 @@ pub(crate) fn timeline(ui: Ui, sightings: &[Sighting], ends: &Ends<'_>) {
 pub(crate) fn keyed(ui: Ui, sightings: &[Sighting], at: Time, what: &str) {
     let zero = sightings.first().map_or(Duration::ZERO, |first| first.at);
     let after = Duration::from_nanos(at.as_nanos()).saturating_sub(zero);
-    let octets: usize = sightings.iter().map(|sighting| sighting.octets).sum();
-    let (millis, messages) = (after.as_secs_f64() * 1000.0, sightings.len());
+    let messages = || sightings.iter().filter(|sighting| !sighting.speech);
+    let octets: usize = messages().map(|sighting| sighting.octets).sum();
+    let (millis, messages) = (after.as_secs_f64() * 1000.0, messages().count());
     ui.text(format_args!("  {millis:>9.2} ms  {what}, after {messages} messages with {octets} octets"));
     ui.json(&json!({"event": "keyed", "ms": millis, "messages": messages, "octets": octets}));
 }
@@ -88,6 +89,20 @@ pub(crate) fn speech(session: SessionId, peer: &str, tally: &Tally, refused: u64
         "received": tally.received, "lost": tally.lost, "refused": refused, "identical": tally.identical,
         "octets_received": tally.heard.len(),
     })
+}
+
+/// How often the keys of a call were renewed, and whether speech suffered. Nothing if nobody asked for it and none were.
+pub(crate) fn renewals(ui: Ui, session: SessionId, renewals: u32, tally: &Tally, keyless: u64) {
+    if renewals == 0 {
+        return;
+    }
+    let harm = match (tally.lost, keyless) {
+        (Some(0), 0) => "no packet was lost, and none was refused for its key".to_owned(),
+        (lost, keyless) => format!("{} packets were lost, {keyless} refused for their key", count(lost)),
+    };
+    ui.text(format_args!("the keys were renewed {renewals} times while speech flowed: {harm}"));
+    ui.json(&json!({"event": "renewals", "session": session.as_u64(), "renewals": renewals,
+        "lost": tally.lost, "refused_for_key": keyless}));
 }
 
 /// Whether what was heard is what was said, in words.

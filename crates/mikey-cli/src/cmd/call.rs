@@ -4,18 +4,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket}
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mikey::{Call, Side, Stream};
+use mikey::{AuthLevel, Call, Side, Stream};
 use mikey_net::Clock;
 use serde_json::json;
 
 use crate::audio::speech::{self, Side as SpeechSide};
+use crate::call::console::Console;
 use crate::call::credentials::{Credentials, stream_start};
 use crate::call::describe;
-use crate::call::line::{Line, LineEvent};
+use crate::call::event::LineEvent;
+use crate::call::line::Line;
 use crate::call::outcome::{advice, failure};
 use crate::call::record::{Recorder, See};
 use crate::call::report::{self, Ends};
-use crate::cmd::options::{RecordOptions, VoiceOptions, boxed};
+use crate::call::sas;
+use crate::cmd::options::{RecordOptions, VoiceOptions, boxed, seconds};
 use crate::error::{Error, Result};
 use crate::ui::{Ui, printable};
 
@@ -27,7 +30,8 @@ pub(crate) const MIKEY_PORT: u16 = 2269;
 #[command(after_help = "Examples:
   mikey call 192.0.2.7 --identity sip:alice@example.com --peer sip:bob@example.com \\
       --cert alice/alice.pem --key alice/alice.key --ca ca/ca.pem
-  mikey call [::1]:2269 --identity sip:alice@example.com --peer sip:bob@example.com --psk alice-bob.psk")]
+  mikey call [::1]:2269 --identity sip:alice@example.com --peer sip:bob@example.com --psk alice-bob.psk
+  mikey call 192.0.2.7 --identity sip:alice@example.com --peer sip:bob@example.com --sas")]
 pub(crate) struct Args {
     /// Where the other side listens: address or name, with a port if it is not 2269
     #[arg(value_name = "ADDRESS")]
@@ -45,6 +49,9 @@ pub(crate) struct Args {
     /// Give up after so many seconds without an authenticated answer
     #[arg(long, value_name = "SECONDS", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
+    /// Renew the keys after so many seconds, again and again, with a new key exchange each time
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    rekey: Option<Duration>,
     #[command(flatten)]
     recording: RecordOptions,
 }
@@ -56,7 +63,7 @@ pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
     let to = resolve(&args.to)?;
     let srtp = describe::srtp_policies(args.voice.srtp.as_deref())?;
     let lifetime = Duration::from_secs(args.timeout);
-    let prepared = args.credentials.prepare(ui, clock, srtp.clone(), lifetime)?;
+    let prepared = args.credentials.prepare(ui, clock, srtp.clone(), lifetime, args.rekey)?;
     let peer = prepared.peer.clone().ok_or_else(|| {
         Error::usage("nobody was named to call")
             .hint("say with --peer who must answer, such as sip:bob@example.com")
@@ -78,6 +85,10 @@ pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
     ui.json(&json!({"event": "calling", "local": line.local_addr(), "to": to, "peer": peer.to_string()}));
     line.call(to, &Call::new(peer, streams.to_vec()))?;
     let done = converse(ui, &mut line, &recorder, args.record.as_deref()).await;
+    if done.is_err() {
+        // Whoever still compares a SAS with us is told that we have gone.
+        line.hang_up();
+    }
     line.finish().await;
     recorder.finish()?;
     done
@@ -85,10 +96,16 @@ pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
 
 /// Runs the call to its end.
 async fn converse(ui: Ui, line: &mut Line, recorder: &Recorder, record: Option<&std::path::Path>) -> Result {
-    let mut asked_to_stop = false;
+    let (mut asked_to_stop, mut told_to_wait) = (false, false);
+    let mut console = Console::new();
     loop {
         let event = tokio::select! {
             event = line.next() => event?,
+            answer = console.answer() => {
+                let (session, same) = answer?;
+                line.compared(session, same);
+                continue;
+            }
             _ = tokio::signal::ctrl_c(), if !asked_to_stop => {
                 if !line.is_busy() {
                     return Err(Error::failed("stopped before anybody answered"));
@@ -105,13 +122,16 @@ async fn converse(ui: Ui, line: &mut Line, recorder: &Recorder, record: Option<&
                 report::timeline(ui, &sightings, &Ends::Own);
                 report::keyed(ui, &sightings, at, "keys are installed");
                 report::negotiated(ui, &known, &streams);
-                ui.text(format_args!(
-                    "talking with {}",
-                    describe::peer(&known.peer, known.role, &known.negotiated)
-                ));
+                if known.peer.level != AuthLevel::SasUnverified {
+                    let peer = describe::peer(&known.peer, known.role, &known.negotiated);
+                    ui.text(format_args!("talking with {peer}"));
+                }
                 ui.json(&report::established(session, &known, &streams));
             }
-            LineEvent::Over { session, known, tally, heard_law } => {
+            LineEvent::Compare { session, known, sas } => sas::ask(ui, &mut console, session, &known, &sas),
+            LineEvent::Verified { session, known } => sas::verified(ui, session, &known),
+            LineEvent::Unverified { known, why, .. } => return Err(sas::failure(&known, why)),
+            LineEvent::Over { session, known, tally, heard_law, renewals, .. } => {
                 let refused = line.refused();
                 let name = known.peer.name.to_string();
                 ui.text(format_args!(
@@ -122,6 +142,7 @@ async fn converse(ui: Ui, line: &mut Line, recorder: &Recorder, record: Option<&
                     report::verdict(&tally)
                 ));
                 ui.json(&report::speech(session, &name, &tally, refused));
+                report::renewals(ui, session, renewals, &tally, line.keyless());
                 if let Some(path) = record {
                     speech::write_wav(path, heard_law, &tally.heard)?;
                     ui.text(format_args!("what was heard: {}", path.display()));
@@ -139,6 +160,13 @@ async fn converse(ui: Ui, line: &mut Line, recorder: &Recorder, record: Option<&
                 ui.warn(format_args!("an answer from {remote} was refused: {}", printable(&why.to_string())));
                 if let Some(advice) = advice(&why) {
                     ui.note(format_args!("hint: {advice}"));
+                }
+                if !told_to_wait {
+                    told_to_wait = true;
+                    ui.note(
+                        "still waiting until --timeout is over: anyone can send a wrong answer, and the right one may \
+                         still come",
+                    );
                 }
                 ui.json(&json!({"event": "answer_refused", "remote": remote, "why": why.to_string()}));
             }

@@ -4,18 +4,22 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mikey::AuthLevel;
 use mikey_net::Clock;
 use serde_json::json;
 
 use crate::audio::speech::{self, Side as SpeechSide};
+use crate::call::console::Console;
 use crate::call::credentials::Credentials;
 use crate::call::describe;
-use crate::call::line::{Line, LineEvent};
+use crate::call::event::{LineEvent, Unverified as Uncompared};
+use crate::call::line::Line;
 use crate::call::outcome::advice;
 use crate::call::record::{Recorder, See};
 use crate::call::report::{self, Ends};
+use crate::call::sas;
 use crate::cmd::call::MIKEY_PORT;
-use crate::cmd::options::{RecordOptions, VoiceOptions, boxed};
+use crate::cmd::options::{RecordOptions, VoiceOptions, boxed, seconds};
 use crate::error::{Error, Result};
 use crate::ui::{Ui, printable};
 
@@ -29,7 +33,8 @@ const TICK: Duration = Duration::from_secs(1);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mikey listen --identity sip:bob@example.com --cert bob/bob.pem --key bob/bob.key --ca ca/ca.pem
-  mikey listen --identity sip:bob@example.com --peer sip:alice@example.com --psk alice-bob.psk --once")]
+  mikey listen --identity sip:bob@example.com --peer sip:alice@example.com --psk alice-bob.psk --once
+  mikey listen --identity sip:bob@example.com --sas --once")]
 pub(crate) struct Args {
     #[command(flatten)]
     credentials: Credentials,
@@ -47,6 +52,9 @@ pub(crate) struct Args {
     /// Stop if nobody authenticated has called for so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     wait: Option<u64>,
+    /// Renew the keys after so many seconds, again and again, with a new key exchange each time
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    rekey: Option<Duration>,
     #[command(flatten)]
     recording: RecordOptions,
 }
@@ -56,7 +64,7 @@ pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
     let ui = *ui;
     let clock = Clock::start();
     let srtp = describe::srtp_policies(args.voice.srtp.as_deref())?;
-    let prepared = args.credentials.prepare(ui, clock, srtp, REQUEST_LIFETIME)?;
+    let prepared = args.credentials.prepare(ui, clock, srtp, REQUEST_LIFETIME, args.rekey)?;
     let (voice, origin) = args.voice.voice(SpeechSide::Callee)?;
     let (recorder, key_log) = args.recording.start(ui, clock)?;
     let identity = prepared.identity.to_string();
@@ -66,6 +74,10 @@ pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
     ui.text(format_args!("speech: {origin}"));
     ui.json(&json!({"event": "listening", "local": line.local_addr(), "identity": identity}));
     let done = serve(ui, &mut line, &recorder, &args).await;
+    if done.is_err() {
+        // Whoever still compares a SAS with us is told that we have gone.
+        line.hang_up();
+    }
     line.finish().await;
     recorder.finish()?;
     done
@@ -76,10 +88,16 @@ async fn serve(ui: Ui, line: &mut Line, recorder: &Recorder, args: &Args) -> Res
     let mut deadline = wait.map(|wait| tokio::time::Instant::now() + wait);
     let (mut calls, mut refused, mut asked_to_stop) = (0u32, 0u32, false);
     let mut unverified = Unverified::default();
+    let mut console = Console::new();
     let mut tick = tokio::time::interval(TICK);
     loop {
         let event = tokio::select! {
             event = line.next() => event?,
+            answer = console.answer() => {
+                let (session, same) = answer?;
+                line.compared(session, same);
+                continue;
+            }
             () = sleep_until(deadline), if !line.is_busy() => {
                 unverified.check(ui, line);
                 return Err(nobody(calls, refused, unverified.seen));
@@ -104,11 +122,29 @@ async fn serve(ui: Ui, line: &mut Line, recorder: &Recorder, args: &Args) -> Res
                 report::timeline(ui, &sightings, &Ends::Own);
                 report::keyed(ui, &sightings, at, "keys are installed");
                 report::negotiated(ui, &known, &streams);
-                let peer = describe::peer(&known.peer, known.role, &known.negotiated);
-                ui.text(format_args!("talking with {peer}, at {}", known.remote));
+                if known.peer.level != AuthLevel::SasUnverified {
+                    let peer = describe::peer(&known.peer, known.role, &known.negotiated);
+                    ui.text(format_args!("talking with {peer}, at {}", known.remote));
+                }
                 ui.json(&report::established(session, &known, &streams));
             }
-            LineEvent::Over { session, known, tally, heard_law } => {
+            LineEvent::Compare { session, known, sas } => sas::ask(ui, &mut console, session, &known, &sas),
+            LineEvent::Verified { session, known } => sas::verified(ui, session, &known),
+            LineEvent::Unverified { session, known, why } => {
+                console.forget(session);
+                refused = refused.saturating_add(1);
+                recorder.take_sightings();
+                let error = sas::failure(&known, why);
+                // What the person here says ends the tool. A caller must not be able to do that.
+                if args.once || asked_to_stop || why == Uncompared::Differs {
+                    return Err(error);
+                }
+                ui.warn(&error);
+                if let Some(hint) = error.hint_text() {
+                    ui.note(format_args!("hint: {hint}"));
+                }
+            }
+            LineEvent::Over { session, known, tally, heard_law, renewals, .. } => {
                 calls += 1;
                 let total_refused = line.refused();
                 let name = known.peer.name.to_string();
@@ -120,6 +156,7 @@ async fn serve(ui: Ui, line: &mut Line, recorder: &Recorder, args: &Args) -> Res
                     report::verdict(&tally)
                 ));
                 ui.json(&report::speech(session, &name, &tally, total_refused));
+                report::renewals(ui, session, renewals, &tally, line.keyless());
                 if let Some(path) = &args.record {
                     let path = numbered(path, calls);
                     speech::write_wav(&path, heard_law, &tally.heard)?;

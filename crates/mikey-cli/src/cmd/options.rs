@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use clap::ValueEnum;
 use mikey::KeyLog;
+use mikey::keying::Policy;
+use mikey_crypto::MethodId;
 use mikey_net::Clock;
 
 use crate::audio::g711::Law;
@@ -12,8 +16,70 @@ use crate::call::keylog::KeyLogFile;
 use crate::call::leg::Pace;
 use crate::call::line::Voice;
 use crate::call::record::Recorder;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ui::Ui;
+
+/// A list of algorithms under one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    /// Every current algorithm, the fast ones first: X25519, X25519+ML-KEM-768, P-256, P-384; AES-GCM, ChaCha20, AES-CM
+    Default,
+    /// Key exchange by X25519+ML-KEM-768 alone, keys of 256 bits, SHA-384: safe against a later quantum computer
+    PqRequired,
+    /// NIST curves, MODP, AES and SHA-2 alone: no X25519, Ed25519 or ChaCha20
+    Fips,
+    /// The default, and the MODP groups of 3072 and 2048 bits for peers without elliptic curves
+    Legacy,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::PqRequired => "pq-required",
+            Self::Fips => "fips",
+            Self::Legacy => "legacy",
+        }
+    }
+}
+
+/// What the handshake may use.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Algorithms {
+    /// The algorithms that the handshake may use. The callee's order decides
+    #[arg(long, value_name = "PROFILE", value_enum, default_value_t = Profile::Default, visible_alias = "profile")]
+    pub(crate) policy: Profile,
+}
+
+impl Algorithms {
+    /// The policy; `sas`: both ends authenticate by SAS alone.
+    ///
+    /// # Errors
+    /// If the library does not know the profile.
+    pub(crate) fn policy(&self, sas: bool) -> Result<Policy> {
+        let name = self.policy.name();
+        let mut policy =
+            Policy::named(name).ok_or_else(|| Error::usage(format!("there is no policy '{name}'")))?;
+        if sas {
+            policy.local_methods = vec![MethodId::SAS];
+            policy.remote_methods = vec![MethodId::SAS];
+        }
+        Ok(policy)
+    }
+}
+
+/// Reads a number of seconds, with fractions.
+///
+/// # Errors
+/// If it is no number, or less than a tenth of a second or more than a day.
+pub(crate) fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if (0.1..=86_400.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("not between 0.1 and 86400 seconds".to_owned())
+    }
+}
 
 /// What is said, and how.
 #[derive(Debug, clap::Args)]

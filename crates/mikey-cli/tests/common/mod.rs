@@ -9,9 +9,9 @@
 )]
 #![allow(dead_code)] // each test uses its part
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -31,6 +31,7 @@ pub(crate) struct Ended {
 pub(crate) struct Listener {
     child: Child,
     out: BufReader<ChildStdout>,
+    seen: String,
     pub(crate) address: String,
 }
 
@@ -80,12 +81,7 @@ impl Place {
 
     /// Runs the tool to its end.
     pub(crate) fn run(&self, arguments: &str) -> Ended {
-        let output = self.command(arguments).output().unwrap();
-        Ended {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        Ended::of(&self.command(arguments).output().unwrap())
     }
 
     /// Runs the tool, which must end well.
@@ -95,11 +91,39 @@ impl Place {
         ended
     }
 
+    /// Runs the tool with this on its standard input.
+    pub(crate) fn run_with(&self, input: &str, arguments: &str) -> Ended {
+        let mut child = self.command(arguments);
+        child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        Ended::of(&child.wait_with_output().unwrap())
+    }
+
     /// Starts `mikey listen` on a free port and waits until it listens.
     pub(crate) fn listen(&self, arguments: &str) -> Listener {
-        let arguments = format!("--json listen --bind 127.0.0.1:0 --fast --audio bob.wav {arguments}");
-        let mut command = self.command(&arguments);
+        self.listen_with(None, arguments)
+    }
+
+    /// The same with this on its standard input.
+    pub(crate) fn listen_with(&self, input: Option<&str>, arguments: &str) -> Listener {
+        self.start(input, &format!("--json listen --bind 127.0.0.1:0 --fast --audio bob.wav {arguments}"))
+    }
+
+    /// Starts a listener with just these arguments.
+    pub(crate) fn listen_to(&self, arguments: &str) -> Listener {
+        self.start(None, arguments)
+    }
+
+    fn start(&self, input: Option<&str>, arguments: &str) -> Listener {
+        let mut command = self.command(arguments);
+        if input.is_some() {
+            command.stdin(Stdio::piped());
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        if let Some(input) = input {
+            child.stdin.as_mut().unwrap().write_all(input.as_bytes()).unwrap();
+        }
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
@@ -110,7 +134,7 @@ impl Place {
         }
         let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["event"], "listening");
-        Listener { child, out, address: value["local"].as_str().unwrap().to_owned() }
+        Listener { child, out, seen: String::new(), address: value["local"].as_str().unwrap().to_owned() }
     }
 
     /// Calls a listener as alice.
@@ -127,9 +151,27 @@ impl Listener {
         self.child.id()
     }
 
+    /// Types at its terminal.
+    pub(crate) fn type_in(&mut self, text: &str) {
+        self.child.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Waits for the next event of this kind.
+    pub(crate) fn wait_for(&mut self, event: &str) {
+        let event = format!("\"event\":\"{event}\"");
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.out.read_line(&mut line).unwrap(), 0, "it ended without {event}");
+            self.seen.push_str(&line);
+            if line.contains(&event) {
+                return;
+            }
+        }
+    }
+
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Ended {
-        let mut out = String::new();
+        let mut out = std::mem::take(&mut self.seen);
         self.out.read_to_string(&mut out).unwrap();
         let mut err = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
@@ -146,6 +188,14 @@ impl Drop for Listener {
 }
 
 impl Ended {
+    pub(crate) fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout.clone()).unwrap(),
+            err: String::from_utf8(output.stderr.clone()).unwrap(),
+        }
+    }
+
     /// The objects on standard output with this event.
     pub(crate) fn events(&self, event: &str) -> Vec<Value> {
         let values = self.out.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
