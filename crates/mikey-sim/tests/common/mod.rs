@@ -10,6 +10,7 @@
 
 pub mod craft;
 pub mod hand;
+pub mod hostile;
 pub mod mallory;
 
 use core::time::Duration;
