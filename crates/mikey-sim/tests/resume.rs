@@ -152,15 +152,12 @@ fn a_forged_refusal_does_not_stop_it() {
     let (pair, ticket) = met(Link::perfect(1), |_| ());
     let mut pair = pair.with_adversary(|_: Time, datagram: Datagram| {
         let mut out = Vec::new();
-        if let Ok(p) = peek(&datagram.bytes) {
-            if p.data_type == DataType::RESUME_REQ {
-                out.push(Datagram {
-                    from: datagram.to,
-                    to: datagram.from,
-                    bytes: refusal(p.csb_id, p.session.spi_i),
-                });
-            }
-        }
+        let seen = peek(&datagram.bytes).ok().filter(|p| p.data_type == DataType::RESUME_REQ);
+        out.extend(seen.map(|p| Datagram {
+            from: datagram.to,
+            to: datagram.from,
+            bytes: refusal(p.csb_id, p.session.spi_i),
+        }));
         out.push(datagram);
         out
     });
