@@ -98,7 +98,7 @@ impl Branch {
         let (datagrams, th3) = cce_request(cx, shared, &keys, &choice, &header, &peer_name, path)?;
         let mut routes = Routes::new();
         routes.received(remote, remote == shared.to, answer.raw.len());
-        let branch = Self {
+        let mut branch = Self {
             key,
             routes,
             header,
@@ -111,7 +111,7 @@ impl Branch {
             reassembly: path.reassembly,
             sas_commit: answer.sas_commit.filter(|_| choice.uses_sas()).copied(),
         };
-        cx.out.send(remote, &branch.outstanding.datagrams);
+        branch.routes.open(cx, remote, &branch.outstanding.datagrams);
         Ok(branch)
     }
 
@@ -227,7 +227,7 @@ impl Branch {
     /// The same INIT_RESP again. From another address, that one gets CCE_REQ as well.
     pub(crate) fn repeated(&mut self, cx: &mut Cx<'_>, shared: &Shared, from: SocketAddr, octets: usize) {
         if self.routes.received(from, from == shared.to, octets) {
-            cx.out.send(from, &self.outstanding.datagrams);
+            self.routes.open(cx, from, &self.outstanding.datagrams);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Anyone on the path can repeat an INIT_RESP from an address of its choice, and be first. So each address gets CCE_REQ, and
 //! the one from which an answer comes that verifies is the peer's. An address that nobody vouched for may be a victim's: it
-//! gets the CCE_REQ once, and again only in proportion to what came from it.
+//! gets a CCE_REQ of one datagram once, and all else only in proportion to what came from it.
 
 use std::net::SocketAddr;
 
@@ -50,6 +50,16 @@ impl Routes {
         }
         self.0.push(Route { to: from, vouched, left: allowance });
         true
+    }
+
+    /// Sends a request to an address for the first time: at once if it is one datagram, else when it may have so much.
+    pub(super) fn open(&mut self, cx: &mut Cx<'_>, to: SocketAddr, datagrams: &[Vec<u8>]) {
+        let octets = datagrams.iter().map(Vec::len).sum();
+        let Some(route) = self.0.iter_mut().find(|route| route.to == to) else { return };
+        if route.vouched || datagrams.len() == 1 || octets <= route.left {
+            route.left = route.left.saturating_sub(octets);
+            cx.out.send(to, datagrams);
+        }
     }
 
     /// Sends a request again to each address that has not had too much.
