@@ -16,10 +16,11 @@ Exit codes:
   0  ok
   1  failed: a file, the network, or the other side
   2  usage: the command line is wrong
-  3  authentication failed: wrong name, certificate or pre-shared key on either side
+  3  authentication failed: wrong name, certificate, pre-shared key or SAS on either side
 
 Examples:
   mikey demo
+  mikey demo --sas
   mikey ca init --dir ca
   mikey ca issue --dir ca --name sip:alice@example.com --out alice
   mikey decode message.hex";

@@ -173,6 +173,22 @@ fn an_interrupt_while_the_other_one_compares() {
     silent(&bob);
 }
 
+/// Somebody in between has one call with each of them, under the other's name: the two strings tell.
+#[test]
+fn somebody_in_between_is_found_out() {
+    let place = Place::furnished();
+    let bob = place.listen_with(Some("n\n"), &format!("{BOB} --once"));
+    let mallory = place.listen_with(Some("y\n"), &format!("{BOB} --once"));
+    let to_bob = call(&place, "y\n", &bob, "");
+    let alice = call(&place, "n\n", &mallory, "");
+    let bob = bob.end();
+    assert_ne!(alice.event("sas")["words"], bob.event("sas")["words"]);
+    for ended in [&alice, &bob, &to_bob, &mallory.end()] {
+        assert_eq!(ended.code, 3, "{ended:?}");
+        silent(ended);
+    }
+}
+
 #[test]
 fn a_certificate_is_not_weakened() {
     let place = Place::furnished();

@@ -48,6 +48,7 @@ impl Console {
         let first = self.questions.front().is_some_and(|(asked, _)| *asked == session);
         self.questions.retain(|(asked, _)| *asked != session);
         if first {
+            leave_line();
             self.prompt();
         }
     }
@@ -83,15 +84,23 @@ impl Console {
     /// Shows the first question and waits for a line.
     fn prompt(&mut self) {
         let Some((session, question)) = self.questions.front() else { return };
-        if std::io::stdin().is_terminal() {
-            eprint!("mikey: {question} [y/n] ");
-        } else {
-            eprintln!("mikey: {question} [y/n]");
+        eprint!("mikey: {question} [y/n] ");
+        if !std::io::stdin().is_terminal() {
+            // Nobody types the end of the line.
+            eprintln!();
         }
         if !self.waiting {
             // A reader that has ended is noticed where its lines are waited for.
             let _ = self.reader.get_or_insert_with(Reader::start).wanted.send(*session);
             self.waiting = true;
+        }
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        if !self.questions.is_empty() {
+            leave_line();
         }
     }
 }
@@ -117,6 +126,13 @@ fn read_one(session: SessionId, to: &UnboundedSender<Line>) -> bool {
     let line = std::io::stdin().read_line(&mut text).map(|octets| (octets > 0).then_some(text));
     let more = matches!(line, Ok(Some(_)));
     to.send((session, line)).is_ok() && more
+}
+
+/// Nobody typed the end of the line of a question that is of no use any more.
+fn leave_line() {
+    if std::io::stdin().is_terminal() {
+        eprintln!();
+    }
 }
 
 fn parse(line: &str) -> Option<bool> {

@@ -21,7 +21,7 @@ const HEADER: &str = "\
 # mikey key log 1: SRTP master keys. Whoever has them hears the call.
 # A line a key. A stream has one for its early media, one for the handshake, and one for each renewal.
 # SRTP session cs-id sender ssrc policy mki master-key master-salt
-#   session, cs-id  decimal; the session is a number of this process
+#   session, cs-id  decimal; the session is a number of the end that wrote the line
 #   sender          local or remote
 #   ssrc            hex, or 'any'
 #   mki             hex, or '-'

@@ -100,7 +100,7 @@ pub(crate) fn renewals(ui: Ui, session: SessionId, renewals: u32, tally: &Tally,
         (Some(0), 0) => "no packet was lost, and none was refused for its key".to_owned(),
         (lost, keyless) => format!("{} packets were lost, {keyless} refused for their key", count(lost)),
     };
-    ui.text(format_args!("the keys were renewed {renewals} times while speech flowed: {harm}"));
+    ui.text(format_args!("the keys were renewed {renewals} times: {harm}"));
     ui.json(&json!({"event": "renewals", "session": session.as_u64(), "renewals": renewals,
         "lost": tally.lost, "refused_for_key": keyless}));
 }

@@ -104,6 +104,9 @@ async fn converse(ui: Ui, line: &mut Line, recorder: &Recorder, record: Option<&
             answer = console.answer() => {
                 let (session, same) = answer?;
                 line.compared(session, same);
+                if same {
+                    ui.note("the peer is told; speech starts when the other person says the same");
+                }
                 continue;
             }
             _ = tokio::signal::ctrl_c(), if !asked_to_stop => {

@@ -96,6 +96,9 @@ async fn serve(ui: Ui, line: &mut Line, recorder: &Recorder, args: &Args) -> Res
             answer = console.answer() => {
                 let (session, same) = answer?;
                 line.compared(session, same);
+                if same {
+                    ui.note("the peer is told; speech starts when the other person says the same");
+                }
                 continue;
             }
             () = sleep_until(deadline), if !line.is_busy() => {
