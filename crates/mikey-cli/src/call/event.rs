@@ -51,7 +51,7 @@ pub(crate) enum LineEvent {
         /// When.
         at: Time,
     },
-    /// A SAS is to be shown to the person here; [`Line::compared`] says what it found.
+    /// A SAS is to be shown to the person here; [`crate::call::line::Line::compared`] takes what it found.
     Compare {
         /// The call.
         session: SessionId,
