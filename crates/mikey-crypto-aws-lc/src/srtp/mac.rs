@@ -1,6 +1,7 @@
 //! HMAC-SHA-1 from its two midstates (RFC 2104, RFC 3711 section 4.2.1): the key is hashed when it is installed, a
 //! packet costs the blocks of its own octets and one more.
 
+use mikey_crypto::ct_eq;
 use mikey_crypto::srtp::Tag;
 use sha1::block_api::compress;
 use zeroize::Zeroize;
@@ -24,6 +25,29 @@ impl Mac for NoMac {
     fn tag(&self, _: &[u8], _: Option<[u8; 4]>) -> Tag {
         [0; 20]
     }
+}
+
+/// Whether a received tag is the first octets of the computed one. Every octet is looked at, whatever the others are.
+#[inline]
+pub(super) fn is_tag(computed: &[u8], received: &[u8]) -> bool {
+    fn difference<const N: usize>(a: &[u8], b: &[u8]) -> Option<u128> {
+        let word = |octets: &[u8]| -> Option<u128> {
+            let mut word = [0; 16];
+            *word.first_chunk_mut::<N>()? = *<&[u8; N]>::try_from(octets).ok()?;
+            Some(u128::from_le_bytes(word))
+        };
+        Some(word(a)? ^ word(b)?)
+    }
+    let Some(computed) = computed.get(..received.len()) else { return false };
+    // The usual lengths are compared as one number each.
+    let difference = match received.len() {
+        10 => difference::<10>(computed, received),
+        16 => difference::<16>(computed, received),
+        4 => difference::<4>(computed, received),
+        _ => return ct_eq(computed, received),
+    };
+    // The whole difference is there before it is looked at, and the compiler sees nothing of how it came about.
+    difference.is_some_and(|difference| core::hint::black_box(difference) == 0)
 }
 
 /// The state of SHA-1 after the padded key, inner and outer.
@@ -158,6 +182,20 @@ mod tests {
     use hmac::{Hmac, KeyInit, Mac as _};
 
     use super::*;
+
+    #[test]
+    fn a_tag_differs_in_any_bit() {
+        let computed: [u8; 20] = core::array::from_fn(|at| at as u8);
+        for len in 0..=20 {
+            assert!(is_tag(&computed, &computed[..len]));
+            for bit in 0..len * 8 {
+                let mut other = computed;
+                other[bit / 8] ^= 1 << (bit % 8);
+                assert!(!is_tag(&computed, &other[..len]), "{len} octets, bit {bit}");
+            }
+        }
+        assert!(!is_tag(&computed[..16], &computed));
+    }
 
     #[test]
     fn agrees_with_another_hmac_at_every_length() {

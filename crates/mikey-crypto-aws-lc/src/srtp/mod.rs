@@ -108,6 +108,8 @@ fn dispatch<V: Visitor>(keys: &TransformKeys<'_>, visitor: V) -> Result<V::Outpu
 #[cfg(target_arch = "x86_64")]
 fn dispatch_x86<V: Visitor>(keys: &TransformKeys<'_>, visitor: V) -> Result<V::Output, UnsupportedTransform> {
     match (keys.cipher, keys.encryption.len()) {
+        (SrtpCipher::AesGcm, 16) => Ok(visitor.visit(x86::Gcm::<11>::new(keys)?)),
+        (SrtpCipher::AesGcm, 32) => Ok(visitor.visit(x86::Gcm::<15>::new(keys)?)),
         (SrtpCipher::AesCm, 16) => with_mac::<x86::Ctr<11>, x86::Hmac, V>(keys, visitor),
         (SrtpCipher::AesCm, 24) => with_mac::<x86::Ctr<13>, x86::Hmac, V>(keys, visitor),
         (SrtpCipher::AesCm, 32) => with_mac::<x86::Ctr<15>, x86::Hmac, V>(keys, visitor),

@@ -3,12 +3,12 @@
 
 use core::any::Any;
 
+use mikey_crypto::AuthFailed;
 use mikey_crypto::srtp::{Opening, Sealing, SrtpTransform, Tag, TransformKeys, UnsupportedTransform};
-use mikey_crypto::{AuthFailed, ct_eq};
 
 use super::FromKeys;
 use super::keystream::Keystream;
-use super::mac::Mac;
+use super::mac::{Mac, is_tag};
 
 /// Encrypt-then-MAC over one buffer.
 pub(super) struct Composed<C, M> {
@@ -37,7 +37,7 @@ impl<C: Keystream + FromKeys, M: Mac + FromKeys> SrtpTransform for Composed<C, M
             return Err(AuthFailed);
         }
         let expected = self.mac.tag(packet, trailer);
-        if !ct_eq(expected.get(..tag.len()).ok_or(AuthFailed)?, tag) {
+        if !is_tag(&expected, tag) {
             return Err(AuthFailed);
         }
         self.cipher.apply(&iv, packet.get_mut(clear..).ok_or(AuthFailed)?);

@@ -1,14 +1,17 @@
 //! The same cipher and MAC on the kernels of `mikey-crypto-x86`, which know several packets at once.
 
+use core::any::Any;
+
 use mikey_crypto::AuthFailed;
 use mikey_crypto::srtp::{
-    BatchOpening, BatchSealing, SrtpTransform, Tag, TransformKeys, UnsupportedTransform,
+    BatchOpening, BatchSealing, Opening, Sealing, SrtpTransform, Tag, TransformKeys, UnsupportedTransform,
 };
-use mikey_crypto_x86::{AesKey, BLOCK, Extensions, Message, Midstates, hmac};
+use mikey_crypto_x86::{AesKey, BLOCK, Extensions, GcmKey, Message, Midstates, hmac};
 
 use super::FromKeys;
+use super::gcm::{JOINED, associated};
 use super::keystream::{Keystream, NoCipher};
-use super::mac::{HmacSha1, Mac, last_blocks};
+use super::mac::{HmacSha1, Mac, is_tag, last_blocks};
 use super::packet::Composed;
 
 /// AES in counter mode.
@@ -29,6 +32,63 @@ impl<const ROUND_KEYS: usize> Keystream for Ctr<ROUND_KEYS> {
     #[inline]
     fn apply(&self, iv: &[u8; 16], data: &mut [u8]) {
         self.key.ctr(self.extensions, iv, data);
+    }
+}
+
+/// AES-GCM. The tag is checked before anything is decrypted, so a packet that is refused is left as it came.
+pub(super) struct Gcm<const ROUND_KEYS: usize> {
+    key: GcmKey<ROUND_KEYS>,
+    extensions: Extensions,
+}
+
+impl<const ROUND_KEYS: usize> Gcm<ROUND_KEYS> {
+    pub(super) fn new(keys: &TransformKeys<'_>) -> Result<Self, UnsupportedTransform> {
+        let plain = keys.authentication.is_none() && keys.prefix_len == 0;
+        let extensions = Extensions::detect().filter(|_| plain).ok_or(UnsupportedTransform)?;
+        let key = GcmKey::new(extensions, keys.encryption).ok_or(UnsupportedTransform)?;
+        Ok(Self { key, extensions })
+    }
+}
+
+impl<const ROUND_KEYS: usize> SrtpTransform for Gcm<ROUND_KEYS> {
+    fn seal(&self, job: Sealing<'_>) -> Result<Tag, AuthFailed> {
+        let (clear, data) = job.packet.split_at_mut_checked(job.clear).ok_or(AuthFailed)?;
+        let mut joined = [0; JOINED];
+        let aad = match job.trailer {
+            None => clear,
+            Some(trailer) => associated(clear, trailer, &mut joined)?,
+        };
+        let [nonce @ .., _, _, _, _] = job.iv;
+        let mut tag = [0; 20];
+        if let Some(to) = tag.first_chunk_mut::<16>() {
+            *to = self.key.seal(self.extensions, &nonce, aad, data);
+        }
+        Ok(tag)
+    }
+
+    fn open(&self, job: Opening<'_>) -> Result<(), AuthFailed> {
+        let (clear, data) = job.packet.split_at_mut_checked(job.clear).ok_or(AuthFailed)?;
+        let mut joined = [0; JOINED];
+        let aad = match job.trailer {
+            None => clear,
+            Some(trailer) => associated(clear, trailer, &mut joined)?,
+        };
+        let [nonce @ .., _, _, _, _] = job.iv;
+        let expected = self.key.tag(self.extensions, &nonce, aad, data);
+        if job.tag.len() != expected.len() || !is_tag(&expected, job.tag) {
+            return Err(AuthFailed);
+        }
+        self.key.decrypt(self.extensions, &nonce, data);
+        Ok(())
+    }
+
+    fn rekey(&mut self, keys: &TransformKeys<'_>) -> Result<(), UnsupportedTransform> {
+        *self = Self::new(keys)?;
+        Ok(())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 
@@ -169,7 +229,7 @@ pub(super) fn open_batch(batch: &mut [Option<BatchOpening<'_>>]) {
         for ((lane, mac), item) in lanes.into_iter().zip(macs).zip(group) {
             let (Some((cipher, _)), Some(mac), Some(item)) = (lane, mac, item) else { continue };
             let job = &mut item.job;
-            let right = mac.get(..job.tag.len()).is_some_and(|mac| mikey_crypto::ct_eq(mac, job.tag));
+            let right = is_tag(&mac, job.tag);
             item.outcome = match job.packet.get_mut(job.clear..) {
                 Some(data) if right => {
                     cipher.apply(&job.iv, data);
