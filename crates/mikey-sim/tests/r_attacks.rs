@@ -125,7 +125,8 @@ fn r_dos() {
             let spoofed = with_session(&model, |session| session.spi_i = u64::from(n) + 1);
             let mut rand = [0; 32];
             rand[..4].copy_from_slice(&n.to_be_bytes());
-            let source = std::net::SocketAddr::from(([10, 1, (n >> 8) as u8, (n & 0xFF) as u8], 4000));
+            let [_, _, high, low] = n.to_be_bytes();
+            let source = std::net::SocketAddr::from(([10, 1, high, low], 4000));
             pair.inject(source, 1, &with_rand(&spoofed, rand));
         }
     };

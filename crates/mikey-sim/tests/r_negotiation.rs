@@ -153,13 +153,14 @@ fn r_fips() {
         }
     }
     assert_eq!(negotiated(Policy::fips(), Policy::default(), KeyKind::Ed25519), None, "an Ed25519 key");
-    let mut curve = Policy::default();
-    curve.groups = vec![GroupId::X25519, GroupId::X25519_MLKEM768];
+    let curve = Policy { groups: vec![GroupId::X25519, GroupId::X25519_MLKEM768], ..Policy::default() };
     assert_eq!(negotiated(Policy::fips(), curve, KeyKind::P256), None, "X25519 alone");
-    let mut chacha = Policy::default();
-    chacha.suites = vec![SuiteId::CHACHA20_POLY1305];
+    let chacha = Policy { suites: vec![SuiteId::CHACHA20_POLY1305], ..Policy::default() };
     assert_eq!(negotiated(chacha, Policy::fips(), KeyKind::P256), None, "ChaCha20 alone");
 }
+
+type Upgrade = fn(&mut Policy);
+type IsNew = fn(&Negotiated) -> bool;
 
 /// Whatever is new can be added on one side at a time: the old goes on with the old, the new meets the new; values of the
 /// future are passed over.
@@ -171,7 +172,7 @@ fn r_agility() {
         suites: vec![SuiteId::AES_CM_128_HMAC_SHA_256],
         ..Policy::default()
     };
-    let upgrades: [(&str, fn(&mut Policy), fn(&Negotiated) -> bool); 3] = [
+    let upgrades: [(&str, Upgrade, IsNew); 3] = [
         ("prf", |p| p.prfs.insert(0, PrfId::HMAC_SHA_384), |n| n.prf == PrfId::HMAC_SHA_384),
         ("group", |p| p.groups.insert(0, GroupId::X25519_MLKEM768), |n| n.group == GroupId::X25519_MLKEM768),
         ("suite", |p| p.suites.insert(0, SuiteId::AES_256_GCM), |n| n.suite == SuiteId::AES_256_GCM),
