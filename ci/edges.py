@@ -1,8 +1,8 @@
 """Checks `cargo metadata` against the table of who may depend on whom (ARCHITECTURE.md).
 
 An edge that the table does not have fails, and so does a crate without a row. Core crates have their external
-dependencies listed too. Every crate takes the workspace's lints, which forbid unsafe code (mikey-ffi and mikey-crypto-x86
-alone may have their own); no_std crates must say so.
+dependencies listed too. Every crate takes the workspace's lints, which forbid unsafe code (mikey-ffi
+alone may have its own); no_std crates must say so.
 """
 
 import json
@@ -21,8 +21,7 @@ TABLE = {
     "mikey-wire": (set(), set(), set()),
     "mikey-crypto": (set(), {"zeroize", "subtle", "rustls-pki-types"}, set()),
     # Kernels of the default provider; the one crate with unsafe code, and nothing else in it.
-    "mikey-crypto-x86": (set(), {"zeroize"}, set()),
-    "mikey-crypto-aws-lc": ({"mikey-crypto", "mikey-crypto-x86"}, ANY, {"mikey-srtp"}),
+    "mikey-crypto-aws-lc": ({"mikey-crypto"}, ANY, {"mikey-srtp"}),
     "mikey-crypto-rust": ({"mikey-crypto"}, ANY, {"mikey-srtp"}),
     # core has no hash map; the context database needs one.
     "mikey-srtp": ({"mikey-crypto"}, {"zeroize", "subtle", "hashbrown"}, PROVIDERS),
@@ -54,7 +53,7 @@ TABLE = {
 }
 
 NO_STD = {"mikey-wire", "mikey-crypto", "mikey-srtp"}
-OWN_LINTS = {"mikey-ffi", "mikey-crypto-x86"}
+OWN_LINTS = {"mikey-ffi"}
 
 
 def main():

@@ -172,7 +172,8 @@ pub(super) fn octets(state: &[u32; 5]) -> Tag {
     tag
 }
 
-const BLOCK: usize = 64;
+/// Octets of a block of SHA-1.
+pub(super) const BLOCK: usize = 64;
 
 const H0: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
 

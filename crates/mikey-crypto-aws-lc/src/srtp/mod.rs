@@ -3,12 +3,11 @@
 //! Each is the faster library at packet size (docs/performance.md). Key schedules and the two midstates of HMAC are
 //! made once per key; a packet costs its blocks and nothing else.
 
+mod batch;
 mod gcm;
 mod keystream;
 mod mac;
 mod packet;
-#[cfg(target_arch = "x86_64")]
-mod x86;
 
 use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
 use mikey_crypto::AuthFailed;
@@ -27,10 +26,6 @@ pub(crate) struct Srtp;
 
 impl SrtpCrypto for Srtp {
     fn aes_cm_prf(&self, key: &[u8], iv: &[u8; 16], out: &mut [u8]) -> Result<(), UnsupportedTransform> {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(extensions) = mikey_crypto_x86::Extensions::detect() {
-            return x86::prf(extensions, key, iv, out);
-        }
         match key.len() {
             16 => Ctr::<Aes128Enc>::with_key(key, 0)?.apply(iv, out),
             24 => Ctr::<Aes192Enc>::with_key(key, 0)?.apply(iv, out),
@@ -52,14 +47,12 @@ impl SrtpCrypto for Srtp {
         dispatch(keys, OpenOnce(job)).map_err(|UnsupportedTransform| AuthFailed)?
     }
 
-    #[cfg(target_arch = "x86_64")]
     fn seal_batch(&self, batch: &mut [Option<BatchSealing<'_>>]) {
-        x86::seal_batch(batch);
+        batch::seal_batch(batch);
     }
 
-    #[cfg(target_arch = "x86_64")]
     fn open_batch(&self, batch: &mut [Option<BatchOpening<'_>>]) {
-        x86::open_batch(batch);
+        batch::open_batch(batch);
     }
 }
 
@@ -97,31 +90,6 @@ impl Visitor for OpenOnce<'_> {
 }
 
 fn dispatch<V: Visitor>(keys: &TransformKeys<'_>, visitor: V) -> Result<V::Output, UnsupportedTransform> {
-    #[cfg(target_arch = "x86_64")]
-    if keys.prefix_len == 0 && mikey_crypto_x86::Extensions::detect().is_some() {
-        return dispatch_x86(keys, visitor);
-    }
-    dispatch_portable(keys, visitor)
-}
-
-/// The kernels of `mikey-crypto-x86` where they do better.
-#[cfg(target_arch = "x86_64")]
-fn dispatch_x86<V: Visitor>(keys: &TransformKeys<'_>, visitor: V) -> Result<V::Output, UnsupportedTransform> {
-    match (keys.cipher, keys.encryption.len()) {
-        (SrtpCipher::AesGcm, 16) => Ok(visitor.visit(x86::Gcm::<11>::new(keys)?)),
-        (SrtpCipher::AesGcm, 32) => Ok(visitor.visit(x86::Gcm::<15>::new(keys)?)),
-        (SrtpCipher::AesCm, 16) => with_mac::<x86::Ctr<11>, x86::Hmac, V>(keys, visitor),
-        (SrtpCipher::AesCm, 24) => with_mac::<x86::Ctr<13>, x86::Hmac, V>(keys, visitor),
-        (SrtpCipher::AesCm, 32) => with_mac::<x86::Ctr<15>, x86::Hmac, V>(keys, visitor),
-        (SrtpCipher::Null, _) => with_mac::<NoCipher, x86::Hmac, V>(keys, visitor),
-        _ => dispatch_portable(keys, visitor),
-    }
-}
-
-fn dispatch_portable<V: Visitor>(
-    keys: &TransformKeys<'_>,
-    visitor: V,
-) -> Result<V::Output, UnsupportedTransform> {
     match (keys.cipher, keys.encryption.len()) {
         (SrtpCipher::AesGcm, _) => Ok(visitor.visit(Gcm::new(keys)?)),
         (SrtpCipher::Null, _) => with_mac::<NoCipher, HmacSha1, V>(keys, visitor),
