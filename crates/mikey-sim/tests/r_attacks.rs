@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use common::craft::{kind, with_rand, with_session};
-use common::mallory::{Leg, Middle};
+use common::mallory::{Leg, Middle, id, join_auth, split_auth};
 use common::*;
 use common_r::*;
 use mikey_crypto::srtp::SrtpPolicy;
@@ -20,7 +20,7 @@ use mikey_proto::{
 };
 use mikey_sim::{Ca, Datagram, KeyKind, Link, address, provider};
 use mikey_wire::DataType;
-use mikey_wire::v2::{InitReq, InitResp};
+use mikey_wire::v2::{InitReq, InitResp, Sealed};
 
 const POLICY: SrtpPolicy = SrtpPolicy::AES_CM_128_HMAC_SHA1_80;
 const KEY: [u8; 32] = [7; 32];
@@ -280,6 +280,51 @@ fn shown(events: &[Event]) -> Option<(SessionId, Sas)> {
         .find_map(|e| if let Event::SasReady { session, sas } = e { Some((*session, *sas)) } else { None })
 }
 
+/// In the middle of one call with a SAS: the same SPIs, CSB ID, nonces, names, offers, commitment and reveal on both sides. Only the
+/// key exchange is hers, and the AUTHs that follow from it.
+fn own_key_exchange() -> impl FnMut(Time, Datagram) -> Vec<Datagram> {
+    let mut middle: Option<Middle> = None;
+    let mut m3 = (Vec::new(), Vec::new());
+    let empty: &[u8] = &[];
+    let again = |from: &Leg, to: &Leg, sender: Role, raw: &[u8], transcript: &dyn Fn(&Leg) -> Vec<u8>| {
+        let response = sender == Role::Responder;
+        let plaintext = from.open(sender, response, raw);
+        let sealed = Sealed::decode(raw).unwrap();
+        let (up_to, method, _) = split_auth(raw, &plaintext);
+        let names = if response { [id(BOB), id(ALICE)] } else { [id(ALICE), id(BOB)] };
+        let message = [sealed.before_kemac, &up_to].concat();
+        let covered = to.covered(sender, &transcript(to), &message, [&names[0], &names[1]], empty);
+        let changed = join_auth(&up_to, method, &to.psk_auth(sender, &covered));
+        let canon = |plaintext: &[u8]| [sealed.before_kemac, plaintext].concat();
+        let bytes = to.seal(sender, response, sealed.t, sealed.before_kemac, &changed);
+        (bytes, canon(&plaintext), canon(&changed))
+    };
+    move |_, mut datagram| {
+        let ty = kind(&datagram.bytes);
+        match (ty, &mut middle) {
+            (DataType::INIT_REQ, middle) => {
+                let new = || Middle::new(provider(99), &datagram.bytes, empty);
+                datagram.bytes = middle.get_or_insert_with(new).init_req();
+            }
+            (DataType::INIT_RESP, Some(middle)) if middle.alice.is_none() => {
+                datagram.bytes = middle.init_resp(&datagram.bytes);
+            }
+            (DataType::CCE_REQ, Some(Middle { alice: Some(alice), bob: Some(bob), .. })) => {
+                let (bytes, sent, got) =
+                    again(alice, bob, Role::Initiator, &datagram.bytes, &|leg| leg.th2.clone());
+                m3 = (sent, got);
+                datagram.bytes = bytes;
+            }
+            (DataType::CCE_RESP, Some(Middle { alice: Some(alice), bob: Some(bob), .. })) => {
+                let transcript = |leg: &Leg| leg.th3(&m3.0);
+                datagram.bytes = again(bob, alice, Role::Responder, &datagram.bytes, &transcript).0;
+            }
+            _ => return Vec::new(),
+        }
+        vec![datagram]
+    }
+}
+
 /// Somebody who has all of the signalling and all of the media path in hand holds a whole call towards each side. The two people
 /// read different strings, and certificates stop her by themselves.
 #[test]
@@ -297,6 +342,15 @@ fn r_act_act() {
         assert_ne!(alice.1, bob.1, "the strings are the same");
         pair.world.act(0, |now, e| e.confirm_sas(now, alice.0, false)).unwrap();
         assert_eq!(pair.metrics(0).sessions, 0, "and then there is no session");
+    }
+
+    for seed in 0..20 {
+        let mut pair = Pair::new(Link::perfect(1), with_sas(ALICE, seed), with_sas(BOB, 300 + seed));
+        pair = pair.with_adversary(own_key_exchange());
+        pair.call(BOB);
+        let (alice, bob) = (shown(&pair.events[0]), shown(&pair.events[1]));
+        let (alice, bob) = (alice.expect("alice was stopped").1, bob.expect("bob was stopped").1);
+        assert_ne!(alice, bob, "the strings are the same although the key exchanges are not");
     }
 
     let (ca, hers) = (Ca::new("ca"), Ca::new("hers"));
