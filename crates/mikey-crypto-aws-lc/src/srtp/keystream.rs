@@ -1,8 +1,10 @@
 //! Keystreams: AES in counter mode (RFC 3711 section 4.1.1, RFC 6188), AES-f8 (RFC 3711 section 4.1.2), none.
 
+use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
 use aes::cipher::{
-    Block, BlockCipherEncrypt, BlockSizeUser, InnerIvInit, KeyInit, StreamCipher, StreamCipherSeek,
+    Block, BlockCipherEncrypt, BlockSizeUser, InnerIvInit, KeyInit, StreamCipher, StreamCipherCore,
+    StreamCipherSeek,
 };
 use ctr::{Ctr128BE, CtrCore};
 use mikey_crypto::srtp::{TransformKeys, UnsupportedTransform};
@@ -59,17 +61,38 @@ impl<A: Aes> FromKeys for Ctr<A> {
 impl<A: Aes> Keystream for Ctr<A> {
     #[inline]
     fn apply(&self, iv: &[u8; 16], data: &mut [u8]) {
-        let core = CtrCore::inner_iv_init(&self.aes, iv.into());
-        if self.prefix == 0 {
-            use aes::cipher::StreamCipherCore;
-            core.apply_keystream_partial(data.into());
-        } else {
+        let core = CtrCore::<&A, ctr::flavors::Ctr128BE>::inner_iv_init(&self.aes, iv.into());
+        if self.prefix != 0 {
             let mut stream = Ctr128BE::<&A>::from_core(core);
             stream.seek(u32::from(self.prefix));
             stream.apply_keystream(data);
+            return;
+        }
+        if data.len() % 16 == 0 || data.len() > SMALL {
+            core.apply_keystream_partial(data.into());
+        } else {
+            apply_small(core, data);
         }
     }
 }
+
+/// A broken last block would be a second call into the cipher, which costs as much as the first: a copy that is whole
+/// needs one.
+fn apply_small<A: Aes>(mut core: CtrCore<&A, ctr::flavors::Ctr128BE>, data: &mut [u8]) {
+    let mut whole = [0; SMALL];
+    let Some(copy) = whole.get_mut(..data.len()) else { return };
+    copy.copy_from_slice(data);
+    let (blocks, _) = whole.as_chunks_mut::<16>();
+    if let Some(blocks) = blocks.get_mut(..data.len().div_ceil(16)) {
+        core.apply_keystream_blocks(Array::cast_slice_from_core_mut(blocks));
+    }
+    if let Some(copy) = whole.get(..data.len()) {
+        data.copy_from_slice(copy);
+    }
+}
+
+/// Up to this many octets a copy costs less than a second call.
+const SMALL: usize = 256;
 
 /// f8 mode: a keystream that feeds back, so no block can be made before the one ahead of it.
 pub(super) struct F8<A> {
