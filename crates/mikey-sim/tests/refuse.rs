@@ -7,10 +7,13 @@ mod common;
 use std::sync::Arc;
 
 use common::craft::{kind, with_dh, with_group, with_msp};
-use common::hand::{HandCaller, Shows, msp, stream};
+use common::hand::{HandCallee, HandCaller, Shows, msp, stream};
 use common::*;
+use mikey_crypto::srtp::SrtpPolicy;
 use mikey_crypto::{GroupId, MethodId, SecretBytes};
-use mikey_proto::{ApiMisuse, DropReason, Endpoint, EndpointConfig, Error, Identity, PskTable, Stage, Time};
+use mikey_proto::{
+    ApiMisuse, Call, DropReason, Endpoint, EndpointConfig, Error, Identity, PskTable, Stage, Time,
+};
 use mikey_sim::{Ca, Datagram, KeyKind, Link, World, address, provider};
 use mikey_wire::{DataType, MspParam};
 
@@ -42,6 +45,63 @@ fn a_wrong_psk_ends_in_silence() {
     let mut pair =
         Pair::new(Link::perfect(1), with_psk(CAROL, BOB, [3; 32], 4), bob_of_two([2; 32], [3; 32]));
     pair.call(BOB).established();
+}
+
+/// Who has the key can seal CCE, and still has to say who it is: AUTH is over both names and all messages.
+#[test]
+fn a_psk_does_not_replace_auth() {
+    let call = |shows: &Shows| {
+        let bob = Endpoint::new(bob_of_two([2; 32], [3; 32])).unwrap();
+        let mut world = World::new(Link::perfect(1), [bob]);
+        let mut caller = HandCaller::new(5, ALICE, Some(BOB), &msp(5), &[2; 32]);
+        world.inject(Datagram { from: address(77), to: address(0), bytes: caller.m1.clone() });
+        let m2 = world.sent.pop().unwrap().bytes;
+        let m3 = caller.cce_req(&m2, shows);
+        world.inject(Datagram { from: address(77), to: address(0), bytes: m3 });
+        (world.node(0).metrics().sessions, world.node(0).metrics().refused)
+    };
+    assert_eq!(call(&Shows::psk()), (1, 0), "all is right");
+    let wrong = [
+        Shows { auth_name: Some(CAROL), ..Shows::psk() },
+        Shows { auth: Some(vec![]), ..Shows::psk() },
+        Shows { auth: Some(vec![0; 32]), ..Shows::psk() },
+        Shows { auth: Some(vec![0; 31]), ..Shows::psk() },
+        Shows { id: Some(CAROL), ..Shows::psk() },
+        Shows { method: 6, ..Shows::psk() },
+        Shows { method: 4, ..Shows::psk() },
+        // Encryption was negotiated.
+        Shows { clear: true, ..Shows::psk() },
+    ];
+    for (n, shows) in wrong.iter().enumerate() {
+        assert_eq!(call(shows), (0, 1), "case {n}");
+    }
+}
+
+/// The same for who is called.
+#[test]
+fn a_psk_does_not_replace_auth_of_the_callee() {
+    let call = |shows: &Shows| {
+        let alice = Endpoint::new(with_psk(ALICE, BOB, [2; 32], 1)).unwrap();
+        let mut world = World::new(Link::perfect(1), [alice]);
+        let wanted = Call::both_ways(name(BOB), SrtpPolicy::AES_CM_128_HMAC_SHA1_80);
+        world.act(0, |now, alice| alice.connect(now, address(77), &wanted)).unwrap();
+        let mut callee = HandCallee::new(6, BOB, &[2; 32]);
+        let m2 = callee.init_resp(&world.sent.pop().unwrap().bytes, &msp(5));
+        world.inject(Datagram { from: address(77), to: address(0), bytes: m2 });
+        let m4 = callee.cce_resp(&world.sent.pop().unwrap().bytes, shows);
+        world.inject(Datagram { from: address(77), to: address(0), bytes: m4 });
+        (world.node(0).metrics().sessions, world.node(0).metrics().refused)
+    };
+    assert_eq!(call(&Shows::psk()), (1, 0), "all is right");
+    for shows in [
+        Shows { auth_name: Some(CAROL), ..Shows::psk() },
+        Shows { auth: Some(vec![0; 32]), ..Shows::psk() },
+        Shows { id: Some(CAROL), ..Shows::psk() },
+        Shows { method: 6, ..Shows::psk() },
+        Shows { clear: true, ..Shows::psk() },
+    ] {
+        assert_eq!(call(&shows), (0, 1));
+    }
 }
 
 /// Nothing that is sent, no length, no count and no time tells whether a name is known.

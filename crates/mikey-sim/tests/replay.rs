@@ -172,6 +172,43 @@ fn the_true_answer_from_a_wrong_address_first_prevents_nothing() {
     }
 }
 
+/// A second CCE_REQ for the same INIT_RESP would be another text under the same key and nonce. Not even the end of its branch,
+/// nor a flood of others that makes it forgotten, leads to one.
+#[test]
+fn the_answer_of_a_branch_that_ended_is_not_taken_up_again() {
+    let parties = Parties::new(KeyKind::Ed25519);
+    for mode in Mode::ALL {
+        for flood in [0, 3000] {
+            let mut bob = parties.bob(mode, 2);
+            bob.answer = Arc::new(mikey_proto::AcceptStreams { policies: Vec::new() });
+            let mut pair = Pair::new(Link::perfect(1), parties.alice(mode, 1), bob);
+            pair.start(BOB).run(Time::from_millis(100));
+            let ended = |e: &Event| matches!(e, Event::BranchFailed { .. });
+            assert!(pair.events[0].iter().any(ended), "{mode:?}: Bob refuses, so the branch has ended");
+            let m2 = pair.world.sent[1].bytes.clone();
+            assert_eq!(kind(&m2), DataType::INIT_RESP);
+            for n in 0..flood {
+                let other = with_session(&m2, |session| session.spi_r ^= 0x100 + n);
+                let from = SocketAddr::from(([10, 0, n.to_be_bytes()[6], n.to_be_bytes()[7]], 9));
+                pair.inject(from, 0, &other);
+                if n % 40 == 0 {
+                    let later = pair.world.now() + core::time::Duration::from_millis(100);
+                    pair.run(later);
+                }
+            }
+            pair.inject(address(1), 0, &m2);
+            let now = pair.world.now();
+            pair.run(now + core::time::Duration::from_secs(1));
+            let spis = craft::session(&m2);
+            let of_the_branch =
+                |d: &&Datagram| kind(&d.bytes) == DataType::CCE_REQ && craft::session(&d.bytes) == spis;
+            let requests = pair.world.sent.iter().filter(of_the_branch);
+            let different: std::collections::HashSet<_> = requests.map(|d| d.bytes.clone()).collect();
+            assert_eq!(different.len(), 1, "{mode:?}, {flood} others: two texts under one key and nonce");
+        }
+    }
+}
+
 /// A CCE_REQ belongs to one half-open session: its keys come from the answer that it answers.
 #[test]
 fn a_cce_req_for_another_half_open_session_is_dropped() {
@@ -268,7 +305,10 @@ fn wrong_spis_and_wrong_csb_ids_find_nothing() {
             });
             pair.start(BOB).run(Time::from_secs(30)).agreed();
             let receiver = usize::from(message == DataType::CCE_REQ);
-            assert_eq!(pair.metrics(receiver).all_drops(), 6, "{mode:?}, {message:?}");
+            let metrics = pair.metrics(receiver);
+            assert_eq!(metrics.all_drops(), 6, "{mode:?}, {message:?}");
+            // It is seen without a key that they do not belong together.
+            assert_eq!(metrics.drops(DropReason::Unauthenticated), 0, "{mode:?}, {message:?}");
         }
     }
 }

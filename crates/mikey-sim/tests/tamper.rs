@@ -144,30 +144,38 @@ fn with_an_octet_appended_to_every_copy_nobody_is_fooled() {
     }
 }
 
-/// Without encryption the payloads of CCE are readable; they are covered all the same.
+/// Every octet of CCE is covered in every form of protection: counter mode with HMAC, each AEAD, and in the clear.
 #[test]
-fn clear_cce_is_covered_whole() {
-    use mikey_proto::Confidentiality;
+fn every_suite_covers_cce_whole() {
+    use mikey_crypto::SuiteId;
+    use mikey_proto::Confidentiality::{Clear, Encrypted};
     let parties = Parties::new(KeyKind::Ed25519);
-    let pair_with = |adversary: Option<(DataType, usize)>| {
-        let (mut alice, mut bob) = (parties.alice(Mode::Certificate, 1), parties.bob(Mode::Certificate, 2));
-        alice.policy.confidentiality = vec![Confidentiality::Clear];
-        bob.policy.confidentiality = vec![Confidentiality::Clear];
-        let pair = Pair::new(Link::perfect(1), alice, bob);
-        match adversary {
-            Some((message, at)) => pair.with_adversary(spoiling(message, Copies::All, flip(at))),
-            None => pair,
-        }
-    };
-    let mut honest = pair_with(None);
-    honest.call(BOB).established();
-    for (message, sent) in MESSAGES.into_iter().zip(honest.world.sent.clone()).skip(2) {
-        assert_eq!(kind(&sent.bytes), message);
-        for at in 0..sent.bytes.len() {
-            let mut pair = pair_with(Some((message, at)));
-            pair.start(BOB).run(Time::from_secs(20));
-            assert!(!pair.is_established(0), "{message:?}, octet {at} is not covered");
-            assert_eq!(pair.is_established(1), message == DataType::CCE_RESP, "{message:?}, octet {at}");
+    for (suite, confidentiality) in
+        [(1, Encrypted), (1, Clear), (2, Encrypted), (3, Clear), (4, Encrypted), (5, Encrypted), (5, Clear)]
+    {
+        let pair_with = |adversary: Option<(DataType, usize)>| {
+            let (mut alice, mut bob) = (parties.alice(Mode::Psk, 1), parties.bob(Mode::Psk, 2));
+            for config in [&mut alice, &mut bob] {
+                config.policy.suites = vec![SuiteId(suite)];
+                config.policy.confidentiality = vec![confidentiality];
+            }
+            let pair = Pair::new(Link::perfect(1), alice, bob);
+            match adversary {
+                Some((message, at)) => pair.with_adversary(spoiling(message, Copies::All, flip(at))),
+                None => pair,
+            }
+        };
+        let mut honest = pair_with(None);
+        honest.call(BOB).established();
+        for (message, sent) in MESSAGES.into_iter().zip(honest.world.sent.clone()).skip(2) {
+            assert_eq!(kind(&sent.bytes), message);
+            for at in 0..sent.bytes.len() {
+                let what = format!("suite {suite}, {confidentiality:?}, {message:?}, octet {at}");
+                let mut pair = pair_with(Some((message, at)));
+                pair.start(BOB).run(Time::from_secs(13));
+                assert!(!pair.is_established(0), "{what} is not covered");
+                assert_eq!(pair.is_established(1), message == DataType::CCE_RESP, "{what}");
+            }
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Shows {
     pub auth_name: Option<&'static str>,
     /// AUTH's data, if it is not what the key makes.
     pub auth: Option<Vec<u8>>,
+    /// Whether payloads stand before KEMAC in the clear, whatever was negotiated.
+    pub clear: bool,
 }
 
 impl Shows {
@@ -50,6 +52,35 @@ impl Shows {
             }
             (None, None) => leg.psk_auth(role, covered),
         }
+    }
+
+    /// What stands before KEMAC and what in it, both up to AUTH.
+    fn compose(
+        &self,
+        header: &Header<'_>,
+        opening: &[Payload<'_>],
+        body: Vec<Payload<'_>>,
+    ) -> (Vec<u8>, Vec<u8>) {
+        if self.clear {
+            let payloads: Vec<_> = opening.iter().cloned().chain(body).collect();
+            return (encode_open(header, &payloads, PayloadType::AUTH).unwrap(), Vec::new());
+        }
+        let head = encode_open(header, opening, PayloadType::KEMAC).unwrap();
+        let mut plaintext = vec![first_type(&body, PayloadType::AUTH).0];
+        encode_chain(&mut plaintext, &body, PayloadType::AUTH).unwrap();
+        (head, plaintext)
+    }
+
+    /// The same with AUTH.
+    fn with_auth(&self, head: Vec<u8>, plaintext: &[u8], data: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        if !self.clear {
+            return (head, join_auth(plaintext, self.method, data));
+        }
+        let mut head = join_auth(&head, self.method, data);
+        // AUTH is not the last payload here: KEMAC follows.
+        let at = head.len() - data.len() - 4;
+        head[at] = PayloadType::KEMAC.0;
+        (head, vec![0])
     }
 
     fn certs(&self) -> impl Iterator<Item = Payload<'_>> {
@@ -143,14 +174,12 @@ impl HandCaller {
         let leg = Leg::new(&self.provider, &self.m1, m2, &secret, &self.psk);
         let header = header(DataType::CCE_REQ, answer.csb_id, answer.prf, true, CsMap::Generic(streams));
         let opening = [Payload::Ext(Extension::Session(answer.session)), Payload::T(T::Counter(0))];
-        let head = encode_open(&header, &opening, PayloadType::KEMAC).unwrap();
         let mut body = vec![Payload::Rand(&[0x33; 32])];
         body.extend(shows.id.map(uri));
         body.extend(shows.certs());
         body.extend(policies.into_iter().map(Payload::Sp));
         body.extend(self.reveal.as_ref().map(|ns| Payload::Ext(Extension::SasReveal(ns))));
-        let mut plaintext = vec![first_type(&body, PayloadType::AUTH).0];
-        encode_chain(&mut plaintext, &body, PayloadType::AUTH).unwrap();
+        let (head, plaintext) = shows.compose(&header, &opening, body);
         let name = id(shows.auth_name.or(shows.id).unwrap_or(self.from));
         let peer = [&[answer.id_r.ty.0], answer.id_r.data].concat();
         let psk_id = id(self.from);
@@ -159,7 +188,7 @@ impl HandCaller {
         let up_to_auth = [&head[..], &plaintext].concat();
         let covered = leg.covered(Role::Initiator, &leg.th2, &up_to_auth, [&name, &peer], credential);
         let data = shows.data(&self.provider, &leg, Role::Initiator, &covered);
-        let plaintext = join_auth(&plaintext, shows.method, &data);
+        let (head, plaintext) = shows.with_auth(head, &plaintext, &data);
         let raw = leg.seal(Role::Initiator, false, 0, &head, &plaintext);
         self.leg = Some(leg);
         raw
@@ -226,13 +255,11 @@ impl HandCallee {
         let csb_id = sealed.header.csb_id;
         let header = header(DataType::CCE_RESP, csb_id, sealed.header.prf, false, CsMap::Generic(streams));
         let opening = [Payload::Ext(Extension::Session(sealed.session)), Payload::T(T::Counter(0))];
-        let head = encode_open(&header, &opening, PayloadType::KEMAC).unwrap();
         let mut body: Vec<_> = shows.id.map(uri).into_iter().collect();
         body.extend(shows.certs());
         let policies = request.policies.iter().filter(|sp| chosen.contains(&sp.policy_no));
         body.extend(policies.cloned().map(Payload::Sp));
-        let mut plaintext = vec![first_type(&body, PayloadType::AUTH).0];
-        encode_chain(&mut plaintext, &body, PayloadType::AUTH).unwrap();
+        let (head, plaintext) = shows.compose(&header, &opening, body);
         let first = InitReq::decode(&self.m1).unwrap();
         let caller = [&[first.id_i.ty.0], first.id_i.data].concat();
         let name = id(shows.auth_name.unwrap_or(self.name));
@@ -240,6 +267,7 @@ impl HandCallee {
         let up_to_auth = [&head[..], &plaintext].concat();
         let covered = leg.covered(Role::Responder, &th3, &up_to_auth, [&name, &caller], credential);
         let data = shows.data(&self.provider, leg, Role::Responder, &covered);
-        leg.seal(Role::Responder, true, 0, &head, &join_auth(&plaintext, shows.method, &data))
+        let (head, plaintext) = shows.with_auth(head, &plaintext, &data);
+        leg.seal(Role::Responder, true, 0, &head, &plaintext)
     }
 }
