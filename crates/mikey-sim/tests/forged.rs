@@ -330,6 +330,36 @@ fn three_forged_cookies_are_followed_at_most() {
     }
 }
 
+/// The responder demands a cookie, and somebody on the path is always first with others: the true one gets its turn.
+#[test]
+fn forged_cookies_do_not_stand_in_the_way_of_the_true_one() {
+    let parties = Parties::new(KeyKind::Ed25519);
+    for (mode, (forged, every_copy)) in
+        Mode::ALL.into_iter().flat_map(|mode| [(1, true), (3, false), (20, false)].map(|c| (mode, c)))
+    {
+        let mut bob = parties.bob(mode, 2);
+        bob.cookie_threshold = 0;
+        let mut n = 0_u8;
+        let pair = Pair::new(Link::perfect(1), parties.alice(mode, 1), bob);
+        let mut pair = pair.with_adversary(move |_: Time, datagram: Datagram| {
+            if kind(&datagram.bytes) != DataType::INIT_REQ || (n > 0 && !every_copy) {
+                return vec![datagram];
+            }
+            let mut out = Vec::new();
+            for _ in 0..forged {
+                n = n.wrapping_add(1).max(1);
+                let bytes = craft::error(&datagram.bytes, 64, Some(&[n; 16]), &[]);
+                out.push(Datagram { from: address(1), to: address(0), bytes });
+            }
+            out.push(datagram);
+            out
+        });
+        pair.start(BOB).run(Time::from_secs(30));
+        assert!(pair.is_established(0), "{mode:?}: {forged} forged cookies, every copy {every_copy}");
+        pair.agreed();
+    }
+}
+
 /// Requests with the SPI and the CSB ID of the true one, and a key exchange of somebody else.
 #[test]
 fn forged_requests_do_not_take_the_true_ones_place() {
