@@ -15,6 +15,8 @@ use crate::Result;
 use crate::measure::{Case, Contestant, Role};
 
 const STREAMS: usize = 32;
+/// The same number of streams, one for each octet that tells them apart.
+const NUMBERS: std::ops::Range<u8> = 0..32;
 
 /// Times are of one packet.
 pub(super) fn cases(profile: Profile, size: usize) -> Result<Vec<Case<'static>>> {
@@ -123,11 +125,11 @@ fn unprotect(
 }
 
 fn packets(size: usize) -> Vec<Vec<u8>> {
-    (0..STREAMS as u32)
+    NUMBERS
         .map(|stream| {
             let mut packet = packet(0, size);
             if let Some(ssrc) = packet.get_mut(8..12) {
-                ssrc.copy_from_slice(&(SSRC + stream).to_be_bytes());
+                ssrc.copy_from_slice(&(SSRC + u32::from(stream)).to_be_bytes());
             }
             packet.resize(size + 64, 0);
             packet
@@ -145,13 +147,13 @@ fn set_seq(buffers: &mut [Vec<u8>], seq: u16) {
 
 fn streams(profile: Profile, direction: Direction) -> Result<ContextDb> {
     let mut db = ContextDb::new(mikey_crypto_aws_lc::provider().srtp, DbConfig::new([5, 6]));
-    for stream in 0..STREAMS as u32 {
+    for stream in NUMBERS {
         let mut key = profile.key();
         if let Some(first) = key.first_mut() {
-            *first = stream as u8;
+            *first = stream;
         }
         let key = MasterKey::new(SecretBytes::from(key), SecretBytes::from(profile.salt()));
-        let ssrcs = Ssrcs::one(Ssrc(SSRC + stream));
+        let ssrcs = Ssrcs::one(Ssrc(SSRC + u32::from(stream)));
         db.install(Install::new(direction, here(), Owner(1), ssrcs, profile.policy, key))?;
     }
     Ok(db)

@@ -55,7 +55,7 @@ pub(super) fn unprotect(profile: Profile, size: usize) -> Result<Option<Contesta
         buffer.clear();
         buffer.extend_from_slice(packet);
         next += 1;
-        black_box(bare.open(next as u16, &mut buffer, tag)?);
+        black_box(bare.open(u16::try_from(next)?, &mut buffer, tag)?);
         Ok(())
     })))
 }

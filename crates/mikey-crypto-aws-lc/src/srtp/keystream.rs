@@ -68,7 +68,7 @@ impl<A: Aes> Keystream for Ctr<A> {
             stream.apply_keystream(data);
             return;
         }
-        if data.len() % 16 == 0 || data.len() > SMALL {
+        if data.len().is_multiple_of(16) || data.len() > SMALL {
             core.apply_keystream_partial(data.into());
         } else {
             apply_small(core, data);
