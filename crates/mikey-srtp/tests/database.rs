@@ -289,3 +289,21 @@ fn many_contexts() {
         assert_eq!(outcome.is_ok(), ssrc % 2 == 1, "{ssrc}");
     }
 }
+
+#[test]
+fn an_mki_finds_its_wildcard_sender_among_many() {
+    for policy in [CM, GCM, SrtpPolicy::AES_CM_128_HMAC_SHA1_32] {
+        let key = |n: u8| master(&policy, n).with_mki(Mki::new(&[9, 9, 0, n]).unwrap());
+        let mut rx = db();
+        for n in 1..=100 {
+            let install = Install { owner: Owner(n.into()), ..inbound(n.into(), policy, n) };
+            rx.install(Install { key: key(n), ..install }).unwrap();
+        }
+        for n in (1..=100).rev() {
+            let accepted = receive(&mut rx, &sent(policy, key(n), 0x1000 + u32::from(n), 1)).unwrap();
+            assert_eq!((accepted.owner, accepted.bound), (Owner(n.into()), true));
+        }
+        let stranger = master(&policy, 200).with_mki(Mki::new(&[1, 2, 3, 4]).unwrap());
+        assert!(receive(&mut rx, &sent(policy, stranger, 7, 1)).is_err());
+    }
+}

@@ -3,15 +3,15 @@
 //! Inbound, the keys of the wildcard senders at that destination are tried; the SSRC is bound to the one whose key
 //! authenticates the packet, and to none otherwise. Outbound, there is one wildcard sender at most.
 
-use super::{ContextDb, Direction};
+use super::ContextDb;
 use crate::destination::Destination;
 use crate::error::UnprotectError;
 use crate::index::{IndexTracker, Ssrc};
 use crate::limits::{MAX_SSRCS_PER_WILDCARD, MAX_WILDCARD_TRIALS};
 use crate::packet::RtpLayout;
-use crate::sender::SenderId;
+use crate::sender::{Sender, SenderId};
 use crate::stream::Stream;
-use crate::tag::is_aead;
+use crate::tag::{RtpTail, is_aead, rtcp_tag_len};
 use crate::time::Time;
 
 impl ContextDb {
@@ -38,8 +38,7 @@ impl ContextDb {
             UnprotectError::Unauthenticated => !is_aead(&entry.stream.key.context.policy),
             _ => false,
         };
-        let others =
-            self.candidates(Direction::Inbound, at).ids.into_iter().flatten().filter(|id| *id != sender);
+        let others = self.candidates(at, packet).ids.into_iter().flatten().filter(|id| *id != sender);
         let mut copy = core::mem::take(&mut self.trial);
         let mut verdict = error;
         for id in others.filter(|_| intact) {
@@ -57,19 +56,25 @@ impl ContextDb {
         verdict
     }
 
-    /// The wildcard senders of a destination, at most as many as may be tried.
-    pub(super) fn candidates(&self, direction: Direction, destination: Destination) -> Candidates {
+    /// The wildcard senders of a destination from which this packet may be, at most as many as may be tried. A packet with an
+    /// MKI is tried under the keys of that MKI alone, so their number is no limit for the others.
+    pub(super) fn candidates(&self, destination: Destination, packet: &[u8]) -> Candidates {
         let mut candidates = Candidates { ids: [None; MAX_WILDCARD_TRIALS] };
-        let Some(list) = self.wildcards.get(&(destination, direction == Direction::Inbound)) else {
-            return candidates;
-        };
+        let Some(list) = self.wildcards.get(&(destination, true)) else { return candidates };
         let ids = list.iter().filter_map(|slot| {
-            self.senders.get(*slot).map(|sender| SenderId { slot: *slot, serial: sender.serial })
+            let sender = self.senders.get(*slot).filter(|sender| may_be_from(sender, packet))?;
+            Some(SenderId { slot: *slot, serial: sender.serial })
         });
         for (to, id) in candidates.ids.iter_mut().zip(ids) {
             *to = Some(id);
         }
         candidates
+    }
+
+    /// The wildcard sender of an outbound destination: there is one at most.
+    pub(super) fn outbound_wildcard(&self, destination: Destination) -> Option<SenderId> {
+        let slot = *self.wildcards.get(&(destination, false))?.first()?;
+        self.senders.get(slot).map(|sender| SenderId { slot, serial: sender.serial })
     }
 
     /// Whether a wildcard sender may have another SSRC.
@@ -85,7 +90,7 @@ impl ContextDb {
         packet: &mut [u8],
         mut open: impl FnMut(&mut Self, &mut Stream, &mut [u8]) -> Result<T, UnprotectError>,
     ) -> Result<(T, SenderId), UnprotectError> {
-        let candidates = self.candidates(Direction::Inbound, destination);
+        let candidates = self.candidates(destination, packet);
         let several = candidates.ids.iter().flatten().count() > 1;
         let mut copy = core::mem::take(&mut self.trial);
         copy.clear();
@@ -128,6 +133,21 @@ impl ContextDb {
         }
         Err(error)
     }
+}
+
+/// Whether one of a sender's keys has no MKI, or the one that stands in the packet as SRTP or as SRTCP.
+fn may_be_from(sender: &Sender, packet: &[u8]) -> bool {
+    let seq = match packet {
+        [_, _, high, low, ..] => u16::from_be_bytes([*high, *low]),
+        _ => return false,
+    };
+    sender.keys().any(|key| {
+        let (policy, mki) = (&key.context.policy, key.context.mki());
+        let behind =
+            if is_aead(policy) { [0, 0] } else { [RtpTail::of(policy, seq).len(), rtcp_tag_len(policy)] };
+        let stands = |behind: usize| packet.len().checked_sub(behind).and_then(|end| packet.get(..end));
+        mki.is_empty() || behind.into_iter().filter_map(stands).any(|head| head.ends_with(mki))
+    })
 }
 
 /// Senders to try, without allocating.

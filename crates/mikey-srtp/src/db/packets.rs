@@ -129,8 +129,7 @@ impl ContextDb {
 
     #[cold]
     fn bind_outbound(&mut self, to: Destination, ssrc: Ssrc) -> Result<u32, ProtectError> {
-        let [id, ..] = self.candidates(Direction::Outbound, to).ids;
-        let id = id.ok_or(ProtectError::UnknownStream)?;
+        let id = self.outbound_wildcard(to).ok_or(ProtectError::UnknownStream)?;
         if !self.has_room(id) {
             return Err(ProtectError::UnknownStream);
         }

@@ -303,7 +303,11 @@ impl Attempt {
         match (error.error, error.cookie) {
             (ErrorNo::COOKIE_REQUIRED, Some(cookie)) => {
                 // Anyone can send one, so none displaces the others: they take turns when the request is sent again.
-                if self.cookies.iter().any(|known| known == cookie) {
+                if let Some(at) = self.cookies.iter().position(|known| known == cookie) {
+                    // Forgeries are new each time; the true one comes again and again. Its turn is next.
+                    let again = self.cookies.remove(at);
+                    self.cookies.extend(again);
+                    self.cookies.rotate_right(usize::from(!self.cookies.is_empty()));
                     return Err(DropReason::Repeat);
                 }
                 if self.cookies.len() >= MAX_COOKIES_KEPT {
