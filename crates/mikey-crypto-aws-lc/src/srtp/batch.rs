@@ -6,7 +6,6 @@ use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
 use mikey_crypto::AuthFailed;
 use mikey_crypto::srtp::{BatchOpening, BatchSealing, SrtpTransform, Tag};
 use sha1::block_api::compress;
-use zeroize::Zeroize;
 
 use super::keystream::{Ctr, Keystream, NoCipher};
 use super::mac::{BLOCK, HmacSha1, Mac, is_tag, last_blocks, octets, outer_block};
@@ -41,11 +40,10 @@ fn tags<const N: usize>(inputs: &[Input<'_>; N]) -> [Tag; N] {
             }
         }
     }
-    let mut blocks = states.each_ref().map(outer_block);
+    let blocks = states.each_ref().map(outer_block);
     let mut outer = inputs.each_ref().map(|input| input.key.outer);
-    for (state, block) in outer.iter_mut().zip(&mut blocks) {
+    for (state, block) in outer.iter_mut().zip(&blocks) {
         compress(state, core::slice::from_ref(block));
-        block.zeroize();
     }
     outer.each_ref().map(octets)
 }

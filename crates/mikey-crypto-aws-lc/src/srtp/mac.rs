@@ -88,10 +88,9 @@ impl Mac for HmacSha1 {
     fn tag(&self, packet: &[u8], trailer: Option<[u8; 4]>) -> Tag {
         let mut inner = self.inner;
         finish(&mut inner, packet, trailer, BLOCK);
-        let mut block = outer_block(&inner);
+        // The inner hash is no key: without the outer midstate it tells nothing, so it is not worth wiping.
         let mut outer = self.outer;
-        compress(&mut outer, &[block]);
-        block.zeroize();
+        compress(&mut outer, &[outer_block(&inner)]);
         octets(&outer)
     }
 }
