@@ -7,6 +7,14 @@ use serde_json::{Map, Value, json};
 use crate::Result;
 use crate::measure::{Role, Row};
 
+/// What a case is called in the table, and where `--only` looks.
+pub(crate) fn heading(bench: &str, case: &str, size: usize) -> String {
+    match size {
+        0 => format!("{bench}: {case}"),
+        size => format!("{bench}: {case}, {size} bytes"),
+    }
+}
+
 /// Prints the result of one case.
 pub(crate) fn print(row: &Row, as_json: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();
@@ -14,10 +22,7 @@ pub(crate) fn print(row: &Row, as_json: bool) -> Result<()> {
         writeln!(out, "{}", to_json(row))?;
         return Ok(());
     }
-    match row.size {
-        0 => writeln!(out, "{}: {}", row.bench, row.case)?,
-        size => writeln!(out, "{}: {}, {size} bytes", row.bench, row.case)?,
-    }
+    writeln!(out, "{}", heading(row.bench, &row.case, row.size))?;
     let reference = row.time(Role::Limit).or_else(|| row.time(Role::Ours));
     for (name, role, time) in &row.times {
         let role = match role {

@@ -14,7 +14,8 @@ use crate::measure::{Case, Contestant, Role};
 /// How many contexts there are in each case.
 pub(crate) const CONTEXTS: [u32; 3] = [1, 10_000, 1_000_000];
 
-const SIZE: usize = 160;
+/// Octets of each packet's payload.
+pub(crate) const CONTEXTS_SIZE: usize = 160;
 
 /// What the case is called before it is measured.
 pub(crate) fn contexts_name(count: u32) -> String {
@@ -43,8 +44,8 @@ pub(crate) fn contexts(count: u32) -> Result<Case<'static>> {
     let order = shuffled(count);
     let mut next = 0;
     let mut seq = 0u16;
-    let mut buffer = packet(0, SIZE);
-    buffer.resize(SIZE + 64, 0);
+    let mut buffer = packet(0, CONTEXTS_SIZE);
+    buffer.resize(CONTEXTS_SIZE + 64, 0);
     let contestant = Contestant::new("mikey-srtp", Role::Ours, move || {
         if next == order.len() {
             next = 0;
@@ -58,10 +59,10 @@ pub(crate) fn contexts(count: u32) -> Result<Case<'static>> {
         if let Some(to) = buffer.get_mut(8..12) {
             to.copy_from_slice(&ssrc.to_be_bytes());
         }
-        black_box(db.protect_rtp(Time::ZERO, here(), &mut buffer, SIZE + HEADER)?);
+        black_box(db.protect_rtp(Time::ZERO, here(), &mut buffer, CONTEXTS_SIZE + HEADER)?);
         Ok(())
     });
-    Ok(Case { name, size: SIZE, contestants: vec![contestant] })
+    Ok(Case { name, size: CONTEXTS_SIZE, contestants: vec![contestant] })
 }
 
 /// Every number below `count` once, in an order that no prefetcher guesses.
