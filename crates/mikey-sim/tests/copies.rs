@@ -10,19 +10,36 @@ use mikey_proto::{Endpoint, Time};
 use mikey_sim::{Datagram, KeyKind, Link, address};
 use mikey_wire::DataType;
 
+/// Two parties; the first message of that kind also arrives from other addresses, before and after the true one.
+fn with_copies(wanted: DataType, before: &'static [u8], after: &'static [u8]) -> Pair {
+    let parties = Parties::new(KeyKind::Ed25519);
+    let mut done = false;
+    parties.pair(Mode::Psk, Link::perfect(1), 1).with_adversary(move |_: Time, d: Datagram| {
+        if done || kind(&d.bytes) != wanted {
+            return vec![d];
+        }
+        done = true;
+        let copy = |n: &u8| Datagram { from: elsewhere(*n), ..d.clone() };
+        let mut all: Vec<_> = before.iter().map(copy).collect();
+        all.push(d.clone());
+        all.extend(after.iter().map(copy));
+        all
+    })
+}
+
+fn bob_still_sends_to_alice(pair: &mut Pair) {
+    let (_, bob) = pair.agreed();
+    assert_eq!(
+        pair.world.node(1).remote(bob.session),
+        Some(address(0)),
+        "bob's session is gone, or his media goes to a victim"
+    );
+}
+
 /// The true INIT_RESP, copied from another address before it arrives.
 #[test]
 fn a_copy_of_the_answer_from_elsewhere_does_not_take_its_place() {
-    let parties = Parties::new(KeyKind::Ed25519);
-    let pair = parties.pair(Mode::Psk, Link::perfect(1), 1);
-    let mut done = false;
-    let mut pair = pair.with_adversary(move |_: Time, d: Datagram| {
-        if kind(&d.bytes) == DataType::INIT_RESP && !done {
-            done = true;
-            return vec![Datagram { from: elsewhere(7), ..d.clone() }, d];
-        }
-        vec![d]
-    });
+    let mut pair = with_copies(DataType::INIT_RESP, &[7], &[]);
     pair.start(BOB).run(Time::from_secs(30));
     assert!(pair.is_established(0), "one copied datagram ended the call: {:?}", pair.failure());
 }
@@ -30,16 +47,7 @@ fn a_copy_of_the_answer_from_elsewhere_does_not_take_its_place() {
 /// A copy of CCE_RESP from elsewhere, before the true one.
 #[test]
 fn a_copy_of_cce_resp_does_not_send_media_elsewhere() {
-    let parties = Parties::new(KeyKind::Ed25519);
-    let pair = parties.pair(Mode::Psk, Link::perfect(1), 1);
-    let mut done = false;
-    let mut pair = pair.with_adversary(move |_: Time, d: Datagram| {
-        if kind(&d.bytes) == DataType::CCE_RESP && !done {
-            done = true;
-            return vec![Datagram { from: elsewhere(7), ..d.clone() }, d];
-        }
-        vec![d]
-    });
+    let mut pair = with_copies(DataType::CCE_RESP, &[7], &[]);
     pair.start(BOB).run(Time::from_secs(5));
     let (alice, _) = pair.agreed();
     assert_eq!(
@@ -52,69 +60,25 @@ fn a_copy_of_cce_resp_does_not_send_media_elsewhere() {
 /// A copy of CCE_REQ from somebody else's address, before the true one.
 #[test]
 fn a_copy_of_cce_req_does_not_send_media_elsewhere_for_good() {
-    let parties = Parties::new(KeyKind::Ed25519);
-    let pair = parties.pair(Mode::Psk, Link::perfect(1), 1);
-    let mut done = false;
-    let mut pair = pair.with_adversary(move |_: Time, d: Datagram| {
-        if kind(&d.bytes) == DataType::CCE_REQ && !done {
-            done = true;
-            return vec![Datagram { from: elsewhere(7), ..d.clone() }, d];
-        }
-        vec![d]
-    });
+    let mut pair = with_copies(DataType::CCE_REQ, &[7], &[]);
     pair.start(BOB).run(Time::from_secs(30));
-    let (_, bob) = pair.agreed();
-    assert_eq!(
-        pair.world.node(1).remote(bob.session),
-        Some(address(0)),
-        "bob's session is gone, or his media goes to a victim"
-    );
+    bob_still_sends_to_alice(&mut pair);
 }
 
 /// A second copy from a third address takes the path check.
 #[test]
 fn two_copies_of_cce_req_do_no_more_than_one() {
-    let parties = Parties::new(KeyKind::Ed25519);
-    let pair = parties.pair(Mode::Psk, Link::perfect(1), 1);
-    let mut done = false;
-    let mut pair = pair.with_adversary(move |_: Time, d: Datagram| {
-        if kind(&d.bytes) == DataType::CCE_REQ && !done {
-            done = true;
-            let copy = |n| Datagram { from: elsewhere(n), ..d.clone() };
-            return vec![copy(7), copy(8), d];
-        }
-        vec![d]
-    });
+    let mut pair = with_copies(DataType::CCE_REQ, &[7, 8], &[]);
     pair.start(BOB).run(Time::from_secs(40));
-    let (_, bob) = pair.agreed();
-    assert_eq!(
-        pair.world.node(1).remote(bob.session),
-        Some(address(0)),
-        "bob's session is gone, or his media goes to a victim"
-    );
+    bob_still_sends_to_alice(&mut pair);
 }
 
 /// The second copy comes after the true one, while the path check is under way.
 #[test]
 fn a_later_copy_does_not_take_the_place_of_a_path_check() {
-    let parties = Parties::new(KeyKind::Ed25519);
-    let pair = parties.pair(Mode::Psk, Link::perfect(1), 1);
-    let mut done = false;
-    let mut pair = pair.with_adversary(move |_: Time, d: Datagram| {
-        if kind(&d.bytes) == DataType::CCE_REQ && !done {
-            done = true;
-            let copy = |n| Datagram { from: elsewhere(n), ..d.clone() };
-            return vec![copy(7), d.clone(), copy(8)];
-        }
-        vec![d]
-    });
+    let mut pair = with_copies(DataType::CCE_REQ, &[7], &[8]);
     pair.start(BOB).run(Time::from_secs(40));
-    let (_, bob) = pair.agreed();
-    assert_eq!(
-        pair.world.node(1).remote(bob.session),
-        Some(address(0)),
-        "bob's session is gone, or his media goes to a victim"
-    );
+    bob_still_sends_to_alice(&mut pair);
 }
 
 /// Octets to an address that never answered.

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mikey::{MediaStream, SessionId, Time};
+use mikey::{AuthLevel, MediaStream, SessionId, Time};
 use mikey_net::Direction;
 use serde_json::{Value, json};
 
 use crate::call::describe;
 use crate::call::event::Known;
 use crate::call::leg::Tally;
+use crate::call::line::Line;
 use crate::call::record::Sighting;
 use crate::ui::Ui;
 
@@ -53,6 +54,26 @@ pub(crate) fn keyed(ui: Ui, sightings: &[Sighting], at: Time, what: &str) {
     ui.json(&json!({"event": "keyed", "ms": millis, "messages": messages, "octets": octets}));
 }
 
+/// All that is told when a call of this process has its keys.
+pub(crate) fn started(
+    ui: Ui,
+    sightings: &[Sighting],
+    at: Time,
+    session: SessionId,
+    known: &Known,
+    streams: &[MediaStream],
+) {
+    timeline(ui, sightings, &Ends::Own);
+    keyed(ui, sightings, at, "keys are installed");
+    negotiated(ui, known, streams);
+    // Who has yet to compare a SAS is not said to talk with anybody.
+    if known.peer.level != AuthLevel::SasUnverified {
+        let peer = describe::peer(&known.peer, known.role, &known.negotiated);
+        ui.text(format_args!("talking with {peer}, at {}", known.remote));
+    }
+    ui.json(&established(session, known, streams));
+}
+
 /// What was negotiated, for handshake and media.
 pub(crate) fn negotiated(ui: Ui, known: &Known, streams: &[MediaStream]) {
     for (name, value) in describe::negotiated(&known.negotiated) {
@@ -80,6 +101,21 @@ pub(crate) fn established(session: SessionId, known: &Known, streams: &[MediaStr
         "remote": known.remote, "peer": known.peer.name.to_string(), "level": describe::level_id(known.peer.level),
         "negotiated": describe::negotiated_json(&known.negotiated), "streams": streams,
     })
+}
+
+/// All that is told when a call of this process is over; `line` has carried it.
+pub(crate) fn over(ui: Ui, line: &Line, session: SessionId, known: &Known, tally: &Tally, renewed: u32) {
+    let refused = line.refused();
+    let name = known.peer.name.to_string();
+    ui.text(format_args!(
+        "call with {name} is over: sent {} packets, received {}, lost {}, refused {refused}; {}",
+        tally.sent,
+        tally.received,
+        count(tally.lost),
+        verdict(tally)
+    ));
+    ui.json(&speech(session, &name, tally, refused));
+    renewals(ui, session, renewed, tally, line.keyless());
 }
 
 /// What became of the speech of one side of a call.

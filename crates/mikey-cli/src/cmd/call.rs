@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket}
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mikey::{AuthLevel, Call, Side, Stream};
+use mikey::{Call, Side, Stream};
 use mikey_net::Clock;
 use serde_json::json;
 
@@ -121,31 +121,13 @@ async fn converse(ui: Ui, line: &mut Line, recorder: &Recorder, record: Option<&
         };
         match event {
             LineEvent::Started { session, known, streams, at } => {
-                let sightings = recorder.take_sightings();
-                report::timeline(ui, &sightings, &Ends::Own);
-                report::keyed(ui, &sightings, at, "keys are installed");
-                report::negotiated(ui, &known, &streams);
-                if known.peer.level != AuthLevel::SasUnverified {
-                    let peer = describe::peer(&known.peer, known.role, &known.negotiated);
-                    ui.text(format_args!("talking with {peer}"));
-                }
-                ui.json(&report::established(session, &known, &streams));
+                report::started(ui, &recorder.take_sightings(), at, session, &known, &streams);
             }
             LineEvent::Compare { session, known, sas } => sas::ask(ui, &mut console, session, &known, &sas),
             LineEvent::Verified { session, known } => sas::verified(ui, session, &known),
             LineEvent::Unverified { known, why, .. } => return Err(sas::failure(&known, why)),
             LineEvent::Over { session, known, tally, heard_law, renewals, .. } => {
-                let refused = line.refused();
-                let name = known.peer.name.to_string();
-                ui.text(format_args!(
-                    "sent {} packets, received {}, lost {}, refused {refused}; {}",
-                    tally.sent,
-                    tally.received,
-                    report::count(tally.lost),
-                    report::verdict(&tally)
-                ));
-                ui.json(&report::speech(session, &name, &tally, refused));
-                report::renewals(ui, session, renewals, &tally, line.keyless());
+                report::over(ui, line, session, &known, &tally, renewals);
                 if let Some(path) = record {
                     speech::write_wav(path, heard_law, &tally.heard)?;
                     ui.text(format_args!("what was heard: {}", path.display()));

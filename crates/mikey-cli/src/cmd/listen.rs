@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mikey::AuthLevel;
 use mikey_net::Clock;
 use serde_json::json;
 
@@ -16,7 +15,7 @@ use crate::call::event::{LineEvent, Unverified as Uncompared};
 use crate::call::line::Line;
 use crate::call::outcome::advice;
 use crate::call::record::{Recorder, See};
-use crate::call::report::{self, Ends};
+use crate::call::report;
 use crate::call::sas;
 use crate::cmd::call::MIKEY_PORT;
 use crate::cmd::options::{RecordOptions, VoiceOptions, boxed, seconds};
@@ -121,15 +120,7 @@ async fn serve(ui: Ui, line: &mut Line, recorder: &Recorder, args: &Args) -> Res
         };
         match event {
             LineEvent::Started { session, known, streams, at } => {
-                let sightings = recorder.take_sightings();
-                report::timeline(ui, &sightings, &Ends::Own);
-                report::keyed(ui, &sightings, at, "keys are installed");
-                report::negotiated(ui, &known, &streams);
-                if known.peer.level != AuthLevel::SasUnverified {
-                    let peer = describe::peer(&known.peer, known.role, &known.negotiated);
-                    ui.text(format_args!("talking with {peer}, at {}", known.remote));
-                }
-                ui.json(&report::established(session, &known, &streams));
+                report::started(ui, &recorder.take_sightings(), at, session, &known, &streams);
             }
             LineEvent::Compare { session, known, sas } => sas::ask(ui, &mut console, session, &known, &sas),
             LineEvent::Verified { session, known } => sas::verified(ui, session, &known),
@@ -149,17 +140,7 @@ async fn serve(ui: Ui, line: &mut Line, recorder: &Recorder, args: &Args) -> Res
             }
             LineEvent::Over { session, known, tally, heard_law, renewals, .. } => {
                 calls += 1;
-                let total_refused = line.refused();
-                let name = known.peer.name.to_string();
-                ui.text(format_args!(
-                    "call with {name} is over: sent {} packets, received {}, lost {}, refused {total_refused}; {}",
-                    tally.sent,
-                    tally.received,
-                    report::count(tally.lost),
-                    report::verdict(&tally)
-                ));
-                ui.json(&report::speech(session, &name, &tally, total_refused));
-                report::renewals(ui, session, renewals, &tally, line.keyless());
+                report::over(ui, line, session, &known, &tally, renewals);
                 if let Some(path) = &args.record {
                     let path = numbered(path, calls);
                     speech::write_wav(&path, heard_law, &tally.heard)?;

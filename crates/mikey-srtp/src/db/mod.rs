@@ -50,15 +50,17 @@ impl DbConfig {
 /// use mikey_crypto::SecretBytes;
 /// use mikey_crypto::srtp::{SrtpCrypto, SrtpPolicy};
 /// use mikey_srtp::{
-///     ContextDb, DbConfig, Destination, Direction, Install, MasterKey, Owner, ProtectError, Ssrc, Ssrcs, Time,
+///     ContextDb, DbConfig, Destination, Direction, Install, MasterKey, Owner, Ssrcs, Time,
 /// };
 ///
-/// fn send(crypto: &'static dyn SrtpCrypto, rtp: &[u8], buffer: &mut [u8; 1500]) -> Result<usize, ProtectError> {
+/// type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+///
+/// fn send(crypto: &'static dyn SrtpCrypto, rtp: &[u8], buffer: &mut [u8; 1500]) -> Result<usize> {
 ///     let mut db = ContextDb::new(crypto, DbConfig::new([1, 2]));
 ///     let to = Destination::from(std::net::SocketAddr::from(([192, 0, 2, 1], 5004)));
 ///     let key = MasterKey::new(SecretBytes::zeroed(16), SecretBytes::zeroed(14));
 ///     let policy = SrtpPolicy::AES_CM_128_HMAC_SHA1_80;
-///     db.install(Install::new(Direction::Outbound, to, Owner(1), Ssrcs::Any, policy, key)).unwrap();
+///     db.install(Install::new(Direction::Outbound, to, Owner(1), Ssrcs::Any, policy, key))?;
 ///     buffer[..rtp.len()].copy_from_slice(rtp);
 ///     Ok(db.protect_rtp(Time::ZERO, to, buffer, rtp.len())?.len)
 /// }
