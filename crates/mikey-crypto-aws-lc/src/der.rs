@@ -2,6 +2,8 @@
 //!
 //! Invariant: only minimal definite lengths are read, and callers refuse octets that are left over.
 
+use mikey_crypto::KeyRejected;
+
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
 pub(crate) const OCTET_STRING: u8 = 0x04;
@@ -13,6 +15,12 @@ pub(crate) const EC_P256: &[u8] =
     b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
 pub(crate) const EC_P384: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
 pub(crate) const ED25519: &[u8] = b"\x06\x03\x2b\x65\x70";
+
+/// Bits that an RSA modulus may have.
+pub(crate) const RSA_BITS: core::ops::RangeInclusive<usize> = 2048..=4096;
+
+/// What a private key that should be RSA is refused with.
+pub(crate) const RSA_REJECTED: KeyRejected = KeyRejected("it is not an RSA key of 2048 to 4096 bits");
 
 /// Splits off the contents of the element of type `tag` that `input` begins with.
 pub(crate) fn take<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
@@ -70,8 +78,14 @@ pub(crate) fn private_key_algorithm(pkcs8: &[u8]) -> Option<&[u8]> {
     Some(algorithm)
 }
 
+/// The RSAPublicKey (RFC 8017 appendix A.1.1) of a SubjectPublicKeyInfo, if its modulus has a size that is taken.
+pub(crate) fn rsa_public_key(spki: &[u8]) -> Option<&[u8]> {
+    let key = public_key(spki, RSA_ENCRYPTION)?;
+    RSA_BITS.contains(&rsa_modulus_bits(key)?).then_some(key)
+}
+
 /// Bits of the modulus of an RSAPublicKey (RFC 8017 appendix A.1.1).
-pub(crate) fn rsa_modulus_bits(key: &[u8]) -> Option<usize> {
+fn rsa_modulus_bits(key: &[u8]) -> Option<usize> {
     let mut key = only(key, SEQUENCE)?;
     let modulus = take(&mut key, INTEGER)?;
     only(key, INTEGER)?;

@@ -5,7 +5,7 @@
 //! VAES are found at run time), crypto-bigint for the MODP groups.
 //!
 //! Randomness: private values of Diffie-Hellman come from the [`SecureRandom`](mikey_crypto::SecureRandom) that is
-//! passed in. AWS-LC's safe interface takes no outside randomness for ML-KEM, ECDSA and RSA-PSS: those draw from
+//! passed in. AWS-LC's safe interface takes no outside randomness for ML-KEM, ECDSA and RSA: those draw from
 //! AWS-LC's own generator, also when the configured one is seeded.
 
 #![forbid(unsafe_code)]
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use mikey_crypto::CryptoProvider;
 
 mod der;
+mod encrypt;
 mod hash;
 mod hmac_sha256;
 mod kx;
@@ -32,11 +33,13 @@ pub fn provider() -> CryptoProvider {
         groups: kx::GROUPS,
         suites: suite::SUITES,
         signatures: sign::SCHEMES,
+        rsa_oaep: &encrypt::RsaOaep,
         certificate_algorithms: sign::CERTIFICATE_ALGORITHMS,
         sha256: hash::SHA256,
         sha1: hash::SHA1,
         srtp: &srtp::Srtp,
         load_signer: sign::load_signer,
+        load_decryptor: encrypt::load_decryptor,
         random: Arc::new(random::OsRandom),
     }
 }

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used)] // helpers of tests stand outside of them
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
-use mikey_crypto::{AuthFailed, CryptoProvider, MethodId, Prf, PrfId, SignatureScheme, conformance};
+use mikey_crypto::{
+    AuthFailed, CryptoProvider, Decryptor, KeyRejected, MethodId, Prf, PrfId, SecretBytes, SignatureScheme,
+    conformance,
+};
 use serde::Deserialize;
 
 #[test]
@@ -39,6 +42,28 @@ impl SignatureScheme for LaxEd25519 {
     }
 }
 
+/// RSA-OAEP that hides a failure behind a secret of its own, which everyone knows.
+struct Pretending(Box<dyn Decryptor>);
+
+impl Decryptor for Pretending {
+    fn method(&self) -> MethodId {
+        self.0.method()
+    }
+
+    fn public_key(&self) -> &[u8] {
+        self.0.public_key()
+    }
+
+    fn decrypt(&self, ciphertext: &[u8]) -> Result<SecretBytes, AuthFailed> {
+        Ok(self.0.decrypt(ciphertext).unwrap_or_else(|_| SecretBytes::zeroed(32)))
+    }
+}
+
+fn load_pretending(pkcs8: &[u8]) -> Result<Box<dyn Decryptor>, KeyRejected> {
+    let key = (mikey_crypto_aws_lc::provider().load_decryptor)(pkcs8)?;
+    Ok(Box::new(Pretending(key)))
+}
+
 #[test]
 fn a_provider_with_wrong_algorithms_is_found_out() {
     let good = mikey_crypto_aws_lc::provider();
@@ -47,6 +72,7 @@ fn a_provider_with_wrong_algorithms_is_found_out() {
         ("HMAC-SHA-1", CryptoProvider { sha1: good.sha256, ..good.clone() }),
         ("PRF 1 from 33 to 103 octets", CryptoProvider { prfs: wide_blocks, ..good.clone() }),
         ("small-order key", CryptoProvider { signatures: &[&LaxEd25519], ..good.clone() }),
+        ("the substitute stands for", CryptoProvider { load_decryptor: load_pretending, ..good.clone() }),
         ("the lists of the provider", CryptoProvider { groups: &[], ..good.clone() }),
     ];
     for (name, provider) in cases {

@@ -12,6 +12,7 @@ extern crate alloc;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod encrypt;
 mod hash;
 mod kx;
 mod prf;
@@ -22,10 +23,11 @@ mod sign;
 pub mod srtp;
 mod suite;
 
+pub use encrypt::{Decryptor, EncryptFailed, EncryptionScheme};
 pub use hash::{Digest, Hash, HmacKey, MAX_HASH_LEN};
 pub use kx::{GroupId, KxAnswer, KxError, KxGroup, KxInitiator, KxSecret};
 pub use prf::{Prf, PrfId, PrfKey};
-pub use provider::{CryptoProvider, IncompleteProvider, LoadSigner};
+pub use provider::{CryptoProvider, IncompleteProvider, LoadDecryptor, LoadSigner};
 pub use random::{RandomFailed, SecureRandom};
 pub use secret::{Secret, SecretBytes, ct_eq};
 pub use sign::{KeyRejected, MethodId, SignFailed, SignatureScheme, Signer};

@@ -7,12 +7,15 @@ use rustls_pki_types::SignatureVerificationAlgorithm;
 
 use crate::srtp::SrtpCrypto;
 use crate::{
-    GroupId, Hash, KeyRejected, KxGroup, MethodId, Prf, PrfId, SecureRandom, SignatureScheme, Signer, Suite,
-    SuiteId,
+    Decryptor, EncryptionScheme, GroupId, Hash, KeyRejected, KxGroup, MethodId, Prf, PrfId, SecureRandom,
+    SignatureScheme, Signer, Suite, SuiteId,
 };
 
 /// Makes a signer of a private key in PKCS #8 DER (RFC 5958): Ed25519, P-256, P-384, or RSA of 2048 to 4096 bits.
 pub type LoadSigner = fn(&[u8]) -> Result<Box<dyn Signer>, KeyRejected>;
+
+/// Makes a decryptor of a private key in PKCS #8 DER (RFC 5958): RSA of 2048 to 4096 bits.
+pub type LoadDecryptor = fn(&[u8]) -> Result<Box<dyn Decryptor>, KeyRejected>;
 
 /// Every algorithm that an endpoint may use. Lists are in no order of preference; policy has that.
 #[derive(Clone)]
@@ -27,6 +30,8 @@ pub struct CryptoProvider {
     pub suites: &'static [Suite],
     /// Signature schemes of AUTH.
     pub signatures: &'static [&'static dyn SignatureScheme],
+    /// RSAES-OAEP with SHA-256 and MGF1-SHA-256, without a label.
+    pub rsa_oaep: &'static dyn EncryptionScheme,
     /// Signature algorithms of certificates and CRLs: none with MD5 or SHA-1.
     pub certificate_algorithms: &'static [&'static dyn SignatureVerificationAlgorithm],
     /// SHA-256, for commitments, branch keys and cookies whatever PRF is chosen.
@@ -35,8 +40,10 @@ pub struct CryptoProvider {
     pub sha1: &'static dyn Hash,
     /// The transforms of SRTP.
     pub srtp: &'static dyn SrtpCrypto,
-    /// Loads a private key from PKCS #8 DER.
+    /// Loads a private key that signs from PKCS #8 DER.
     pub load_signer: LoadSigner,
+    /// Loads a private key for [`Self::rsa_oaep`] from PKCS #8 DER.
+    pub load_decryptor: LoadDecryptor,
     /// The source of all randomness.
     pub random: Arc<dyn SecureRandom>,
 }

@@ -12,7 +12,7 @@ use aws_lc_rs::signature::{
 };
 use mikey_crypto::{KeyRejected, MethodId, SecureRandom, SignFailed, Signer};
 
-use super::{RSA_BITS, ed25519};
+use super::ed25519;
 use crate::der;
 
 /// Loads an Ed25519, P-256, P-384 or RSA key.
@@ -31,9 +31,9 @@ pub(crate) fn load_signer(pkcs8: &[u8]) -> Result<Box<dyn Signer>, KeyRejected> 
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, pkcs8).map_err(malformed)?;
         (MethodId::ECDSA_P384_SHA384, Key::Ecdsa(key))
     } else if algorithm == der::RSA_ENCRYPTION {
-        let key = RsaKeyPair::from_pkcs8(pkcs8).map_err(|_| RSA_REJECTED)?;
-        if !RSA_BITS.contains(&(8 * key.public_modulus_len())) {
-            return Err(RSA_REJECTED);
+        let key = RsaKeyPair::from_pkcs8(pkcs8).map_err(|_| der::RSA_REJECTED)?;
+        if !der::RSA_BITS.contains(&(8 * key.public_modulus_len())) {
+            return Err(der::RSA_REJECTED);
         }
         (MethodId::RSA_PSS_SHA256, Key::Rsa(key))
     } else {
@@ -42,8 +42,6 @@ pub(crate) fn load_signer(pkcs8: &[u8]) -> Result<Box<dyn Signer>, KeyRejected> 
     let spki = key.spki().ok_or(KeyRejected("its public key cannot be encoded"))?;
     Ok(Box::new(PrivateKey { method, key, spki }))
 }
-
-const RSA_REJECTED: KeyRejected = KeyRejected("it is not an RSA key of 2048 to 4096 bits");
 
 fn malformed(_: aws_lc_rs::error::KeyRejected) -> KeyRejected {
     KeyRejected("its content is malformed or inconsistent")

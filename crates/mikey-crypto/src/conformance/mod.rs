@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::{CryptoProvider, Hash, RandomFailed, SecureRandom};
 
 mod ecdh;
+mod encrypt;
 mod hash;
 mod hybrid;
 mod modp;
@@ -30,6 +31,7 @@ pub fn run(provider: &CryptoProvider) -> Report {
     modp::run(&mut checks, provider);
     hybrid::run(&mut checks, provider);
     signature::run(&mut checks, provider);
+    encrypt::run(&mut checks, provider);
     checks
 }
 
