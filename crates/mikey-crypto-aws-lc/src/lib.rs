@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use mikey_crypto::CryptoProvider;
+use mikey_crypto::{CryptoProvider, V1Algorithms};
 
 mod der;
 mod encrypt;
@@ -37,6 +37,11 @@ pub fn provider() -> CryptoProvider {
         certificate_algorithms: sign::CERTIFICATE_ALGORITHMS,
         sha256: hash::SHA256,
         sha1: hash::SHA1,
+        v1: V1Algorithms {
+            oakley5: kx::OAKLEY_5,
+            verify_rsa_pkcs1_sha256: sign::verify_rsa_pkcs1_sha256,
+            verify_rsa_pkcs1_sha1: sign::verify_rsa_pkcs1_sha1,
+        },
         srtp: &srtp::Srtp,
         load_signer: sign::load_signer,
         load_decryptor: encrypt::load_decryptor,

@@ -10,6 +10,8 @@ use crate::{RandomFailed, SecretBytes, SecureRandom};
 pub struct GroupId(pub u8);
 
 impl GroupId {
+    /// MODP-1536 (RFC 3526), the OAKLEY 5 of MIKEY version 1. Never negotiated by version 2.
+    pub const MODP_1536: Self = Self(5);
     /// MODP-2048 (RFC 3526).
     pub const MODP_2048: Self = Self(14);
     /// MODP-3072 (RFC 3526).
@@ -27,7 +29,7 @@ impl GroupId {
 /// One group.
 ///
 /// Private values of Diffie-Hellman are the octets that the given source delivers, in one draw: 32 for X25519 and P-256
-/// and for MODP-2048 (an exponent of 256 bits), 48 for P-384, 40 for MODP-3072 (320 bits); big endian where RFC 7748 does
+/// and for MODP-1536 and MODP-2048 (an exponent of 256 bits), 48 for P-384, 40 for MODP-3072 (320 bits); big endian where RFC 7748 does
 /// not say otherwise. A value out of range is drawn again, a few times at most. So a seeded source makes exchanges
 /// repeatable and known answers can be checked. A KEM may draw from a source of its own.
 pub trait KxGroup: Send + Sync {

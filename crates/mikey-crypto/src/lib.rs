@@ -22,6 +22,7 @@ mod secret;
 mod sign;
 pub mod srtp;
 mod suite;
+mod v1;
 
 pub use encrypt::{Decryptor, EncryptFailed, EncryptionScheme};
 pub use hash::{Digest, Hash, HmacKey, MAX_HASH_LEN};
@@ -32,3 +33,4 @@ pub use random::{RandomFailed, SecureRandom};
 pub use secret::{Secret, SecretBytes, ct_eq};
 pub use sign::{KeyRejected, MethodId, SignFailed, SignatureScheme, Signer};
 pub use suite::{Aead, AuthFailed, CtrCipher, Suite, SuiteId, SuiteKind};
+pub use v1::{V1Algorithms, VerifySignature};

@@ -8,7 +8,7 @@ use rustls_pki_types::SignatureVerificationAlgorithm;
 use crate::srtp::SrtpCrypto;
 use crate::{
     Decryptor, EncryptionScheme, GroupId, Hash, KeyRejected, KxGroup, MethodId, Prf, PrfId, SecureRandom,
-    SignatureScheme, Signer, Suite, SuiteId,
+    SignatureScheme, Signer, Suite, SuiteId, V1Algorithms,
 };
 
 /// Makes a signer of a private key in PKCS #8 DER (RFC 5958): Ed25519, P-256, P-384, or RSA of 2048 to 4096 bits.
@@ -38,6 +38,8 @@ pub struct CryptoProvider {
     pub sha256: &'static dyn Hash,
     /// SHA-1, for MIKEY version 1 alone.
     pub sha1: &'static dyn Hash,
+    /// What else MIKEY version 1 alone has; version 2 never negotiates it.
+    pub v1: V1Algorithms,
     /// The transforms of SRTP.
     pub srtp: &'static dyn SrtpCrypto,
     /// Loads a private key that signs from PKCS #8 DER.

@@ -56,6 +56,15 @@ pub trait Signer: Send + Sync {
     /// # Errors
     /// [`SignFailed`] if randomness failed or the key is unusable.
     fn sign(&self, random: &dyn SecureRandom, message: &[u8]) -> Result<Vec<u8>, SignFailed>;
+
+    /// Signs `message` by RSASSA-PKCS1-v1_5 with SHA-256, for MIKEY version 1 alone.
+    ///
+    /// # Errors
+    /// [`SignFailed`] if this is no RSA key.
+    fn sign_rsa_pkcs1(&self, message: &[u8]) -> Result<Vec<u8>, SignFailed> {
+        let _ = message;
+        Err(SignFailed)
+    }
 }
 
 /// A signature could not be made.

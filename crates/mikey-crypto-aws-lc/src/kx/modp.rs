@@ -1,18 +1,21 @@
 //! Diffie-Hellman modulo the primes of RFC 3526, in constant time.
 //!
 //! The primes are safe (p = 2q + 1) and 2 generates the subgroup of order q, so a private value may be much shorter than
-//! the prime: 256 bits for 2048, 320 bits for 3072, more than twice the strength of the group each (RFC 7919 section 5.2
-//! asks for 225 and 275). With 2 <= y <= p-2 a peer learns at most the lowest bit of it (RFC 6989 section 2.1).
+//! the prime: 256 bits for 1536 and 2048, 320 bits for 3072, more than twice the strength of the group each (RFC 7919
+//! section 5.2 asks for 225 for 2048 and 275 for 3072). With 2 <= y <= p-2 a peer learns at most the lowest bit of it (RFC 6989 section 2.1).
 
 use core::marker::PhantomData;
 
 use crypto_bigint::modular::{ConstMontyForm, ConstMontyParams};
-use crypto_bigint::{U256, U320, U2048, U3072, Uint};
+use crypto_bigint::{U256, U320, U1536, U2048, U3072, Uint};
 use mikey_crypto::{
     GroupId, KxAnswer, KxError, KxGroup, KxInitiator, KxSecret, RandomFailed, SecretBytes, SecureRandom,
 };
 use zeroize::{Zeroize, Zeroizing};
 
+/// Group 5, OAKLEY 5 of version 1.
+pub(crate) static MODP_1536: Modp<P1536, { U1536::LIMBS }, { U256::LIMBS }> =
+    Modp { id: GroupId::MODP_1536, modulus: PhantomData };
 /// Group 14.
 pub(crate) static MODP_2048: Modp<P2048, { U2048::LIMBS }, { U256::LIMBS }> =
     Modp { id: GroupId::MODP_2048, modulus: PhantomData };
@@ -122,12 +125,23 @@ fn in_range<P: ConstMontyParams<LIMBS>, const LIMBS: usize>(value: &[u8]) -> Res
     Ok(value)
 }
 
-pub(crate) use primes::{P2048, P3072};
+pub(crate) use primes::{P1536, P2048, P3072};
 
-/// RFC 3526 sections 3 and 4. In a module of their own because the macro makes public types.
+/// RFC 3526 sections 2 to 4. In a module of their own because the macro makes public types.
 mod primes {
     #![allow(unreachable_pub)]
 
+    crypto_bigint::const_monty_params!(
+        P1536,
+        crypto_bigint::U1536,
+        concat!(
+            "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD",
+            "EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED",
+            "EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE45B3DC2007CB8A163BF0598DA48361C55D39A69163FA8FD24CF5F",
+            "83655D23DCA3AD961C62F356208552BB9ED529077096966D670C354E4ABC9804F1746C08CA237327FFFFFFFFFFFFFFFF",
+        ),
+        "The 1536-bit prime."
+    );
     crypto_bigint::const_monty_params!(
         P2048,
         crypto_bigint::U2048,

@@ -1,7 +1,8 @@
 //! Signatures: verification here, private keys in `signer`.
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaParameters, UnparsedPublicKey,
     VerificationAlgorithm,
 };
 use mikey_crypto::{AuthFailed, MethodId, SignatureScheme};
@@ -83,9 +84,30 @@ impl SignatureScheme for RsaPss {
     }
 
     fn verify(&self, spki: &[u8], message: &[u8], signature: &[u8]) -> Result<(), AuthFailed> {
-        let key = der::rsa_public_key(spki).ok_or(AuthFailed)?;
-        UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, key)
-            .verify(message, signature)
-            .map_err(|_| AuthFailed)
+        verify_rsa(&RSA_PSS_2048_8192_SHA256, spki, message, signature)
     }
+}
+
+/// RSASSA-PKCS1-v1_5 with SHA-256, for version 1.
+pub(crate) fn verify_rsa_pkcs1_sha256(
+    spki: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), AuthFailed> {
+    verify_rsa(&RSA_PKCS1_2048_8192_SHA256, spki, message, signature)
+}
+
+/// RSASSA-PKCS1-v1_5 with SHA-1, for old devices that speak version 1.
+pub(crate) fn verify_rsa_pkcs1_sha1(spki: &[u8], message: &[u8], signature: &[u8]) -> Result<(), AuthFailed> {
+    verify_rsa(&RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, spki, message, signature)
+}
+
+fn verify_rsa(
+    algorithm: &'static RsaParameters,
+    spki: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), AuthFailed> {
+    let key = der::rsa_public_key(spki).ok_or(AuthFailed)?;
+    UnparsedPublicKey::new(algorithm, key).verify(message, signature).map_err(|_| AuthFailed)
 }

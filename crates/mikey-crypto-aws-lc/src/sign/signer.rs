@@ -8,7 +8,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
-    RSA_PSS_SHA256,
+    RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding,
 };
 use mikey_crypto::{KeyRejected, MethodId, SecureRandom, SignFailed, Signer};
 
@@ -84,11 +84,25 @@ impl Signer for PrivateKey {
         match &self.key {
             Key::Ed25519(key) => key.try_sign(message).map(|s| s.as_ref().to_vec()),
             Key::Ecdsa(key) => key.sign(&SystemRandom::new(), message).map(|s| s.as_ref().to_vec()),
-            Key::Rsa(key) => {
-                let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), message, &mut signature).map(|()| signature)
-            }
+            Key::Rsa(key) => return sign_rsa(key, &RSA_PSS_SHA256, message),
         }
         .map_err(|_| SignFailed)
     }
+
+    fn sign_rsa_pkcs1(&self, message: &[u8]) -> Result<Vec<u8>, SignFailed> {
+        match &self.key {
+            Key::Rsa(key) => sign_rsa(key, &RSA_PKCS1_SHA256, message),
+            Key::Ed25519(_) | Key::Ecdsa(_) => Err(SignFailed),
+        }
+    }
+}
+
+fn sign_rsa(
+    key: &RsaKeyPair,
+    encoding: &'static dyn RsaEncoding,
+    message: &[u8],
+) -> Result<Vec<u8>, SignFailed> {
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(encoding, &SystemRandom::new(), message, &mut signature).map_err(|_| SignFailed)?;
+    Ok(signature)
 }

@@ -1,4 +1,4 @@
-//! MODP-2048 and MODP-3072 (RFC 3526 sections 3 and 4).
+//! MODP-2048 and MODP-3072 (RFC 3526 sections 3 and 4), and MODP-1536 (section 2), which is version 1's OAKLEY 5.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -8,7 +8,8 @@ use crate::{CryptoProvider, GroupId, KxError, KxGroup};
 
 pub(super) fn run(checks: &mut Report, provider: &CryptoProvider) {
     for answer in ANSWERS {
-        if let Some(group) = provider.group(answer.group) {
+        let v1 = Some(provider.v1.oakley5).filter(|group| group.id() == answer.group);
+        if let Some(group) = v1.or_else(|| provider.group(answer.group)) {
             known(checks, provider, group, answer);
             range(checks, group, answer);
         }
@@ -46,7 +47,7 @@ fn range(checks: &mut Report, group: &dyn KxGroup, answer: &Answer) {
         octets
     };
     let zeros = Vec::from([0]).repeat(prime.len());
-    // The last octet of both primes is 0xff, so p-1 and p-2 end in 0xfe and 0xfd.
+    // The last octet of every prime is 0xff, so p-1 and p-2 end in 0xfe and 0xfd.
     for (name, value, good) in [
         ("0", zeros.clone(), false),
         ("1", with_last(&zeros, 1), false),
@@ -78,6 +79,22 @@ struct Answer {
 }
 
 const ANSWERS: &[Answer] = &[
+    Answer {
+        group: GroupId::MODP_1536,
+        prime: "ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22514a08798e3404dd
+                ef9519b3cd3a431b302b0a6df25f14374fe1356d6d51c245e485b576625e7ec6f44c42e9a637ed6b0bff5cb6f406b7ed
+                ee386bfb5a899fa5ae9f24117c4b1fe649286651ece45b3dc2007cb8a163bf0598da48361c55d39a69163fa8fd24cf5f
+                83655d23dca3ad961c62f356208552bb9ed529077096966d670c354e4abc9804f1746c08ca237327ffffffffffffffff",
+        private: [
+            "8e6f0e16d8fb6f24ce7ff83d5c3d3bdf588e0dfb1def0e12f0b21e58eaa341d3",
+            "cf2ea81ad09137b4237f1cf17a9c686f749b88dbbb709bd1aa848348bd427cf1",
+        ],
+        public: [
+            "d7d5fc978884101efb235f898cb0d8073917a3a72ff35e1c8b1fdd3f9ad4be5e",
+            "58017d7dd7ed207de609c798a0dc5282d61d2db0305ee0a04939df00f9c0ca5a",
+        ],
+        shared: "00e867f81491aee0356b75668d4143334c8dd5b41dd57b49ccbf80a8e01c614e",
+    },
     Answer {
         group: GroupId::MODP_2048,
         prime: "ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22514a08798e3404dd

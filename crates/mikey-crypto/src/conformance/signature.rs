@@ -32,6 +32,50 @@ pub(super) fn run(checks: &mut Report, provider: &CryptoProvider) {
         }
     }
     signers(checks, provider);
+    v1(checks, provider);
+}
+
+/// RSASSA-PKCS1-v1_5, which version 1 has.
+fn v1(checks: &mut Report, provider: &CryptoProvider) {
+    let spki = include_bytes!("data/rsa2048.spki");
+    let sha256 = include_bytes!("data/rsa2048.pkcs1");
+    let sha1 = include_bytes!("data/rsa2048.pkcs1-sha1");
+    for (name, verify, good, others) in [
+        (
+            "SHA-256",
+            provider.v1.verify_rsa_pkcs1_sha256,
+            sha256,
+            [&sha1[..], include_bytes!("data/rsa2048.pss")],
+        ),
+        ("SHA-1", provider.v1.verify_rsa_pkcs1_sha1, sha1, [&sha256[..], include_bytes!("data/rsa2048.pss")]),
+    ] {
+        checks.that(format!("RSA PKCS #1 with {name} verifies"), verify(spki, MESSAGE, good).is_ok());
+        checks.that(
+            format!("RSA PKCS #1 with {name} refuses another message"),
+            verify(spki, b"another", good).is_err(),
+        );
+        for other in
+            others.into_iter().chain([&flipped(good, 9)[..], good.split_last().map_or(&[], |(_, h)| h)])
+        {
+            checks.that(
+                format!("RSA PKCS #1 with {name} refuses what is no signature of its kind"),
+                verify(spki, MESSAGE, other).is_err(),
+            );
+        }
+        let long = verify(include_bytes!("data/rsa4104.spki"), MESSAGE, good);
+        checks.that(format!("RSA PKCS #1 with {name} refuses a key of 4104 bits"), long.is_err());
+    }
+    let rsa = (provider.load_signer)(include_bytes!("data/rsa2048.pkcs8"));
+    let made = rsa.ok().and_then(|signer| signer.sign_rsa_pkcs1(MESSAGE).ok());
+    checks.that(
+        "RSA PKCS #1 makes the signature of another implementation",
+        made.is_some_and(|made| made == sha256),
+    );
+    let p256 = (provider.load_signer)(include_bytes!("data/p256.pkcs8"));
+    checks.that(
+        "an EC key makes no RSA signature",
+        p256.is_ok_and(|signer| signer.sign_rsa_pkcs1(MESSAGE).is_err()),
+    );
 }
 
 fn certificates(checks: &mut Report, provider: &CryptoProvider) {

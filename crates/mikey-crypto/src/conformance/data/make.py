@@ -46,5 +46,6 @@ for bits in (1024, 2048, 4096, 4104):
         write("rsa2048.pss-salt20", key.sign(MESSAGE, pss(20), hashes.SHA256()))
         write("rsa2048.pss-sha384", key.sign(MESSAGE, padding.PSS(padding.MGF1(hashes.SHA384()), 48), hashes.SHA384()))
         write("rsa2048.pkcs1", key.sign(MESSAGE, padding.PKCS1v15(), hashes.SHA256()))
+        write("rsa2048.pkcs1-sha1", key.sign(MESSAGE, padding.PKCS1v15(), hashes.SHA1()))
     if bits <= 2048 or bits == 4104:
         write(f"rsa{bits}.pkcs8", pkcs8(key))
