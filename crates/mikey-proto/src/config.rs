@@ -23,6 +23,9 @@ pub struct EndpointConfig {
     pub policy: Policy,
     /// Our names. The first one answers an INIT_REQ that asks for nobody, and calls unless another one is named.
     pub identities: Vec<Identity>,
+    /// Names whose calls are diverted to us. An INIT_REQ that asks for one of them is answered under our first name, and
+    /// the caller decides whether that will do ([`Call::retarget`]). Requests for anybody else are dropped.
+    pub stands_in_for: Vec<Name>,
     /// Whose certificates are accepted.
     pub trust: Trust,
     /// Pre-shared keys.
@@ -59,6 +62,7 @@ impl EndpointConfig {
             provider,
             policy: Policy::default(),
             identities: vec![identity],
+            stands_in_for: Vec::new(),
             trust: Trust::none(),
             psks: Arc::new(PskTable::new()),
             answer: Arc::new(AcceptStreams::default()),
@@ -98,6 +102,13 @@ impl EndpointConfig {
         self.request_lifetime + ANSWER_MARGIN
     }
 
+    /// Who of us answers an INIT_REQ that asks for this name, or for nobody.
+    pub(crate) fn answering(&self, asked: Option<&Name>) -> Option<&Identity> {
+        let Some(asked) = asked else { return self.identities.first() };
+        let diverted = || self.identities.first().filter(|_| self.stands_in_for.contains(asked));
+        self.identity(asked).or_else(diverted)
+    }
+
     pub(crate) fn identity(&self, name: &Name) -> Option<&Identity> {
         self.identities.iter().find(|i| i.name() == name)
     }
@@ -111,7 +122,7 @@ pub struct Call {
     pub from: Option<Name>,
     /// Whom we want. It SHOULD be named: without it whoever answers and can authenticate itself is the peer.
     pub to: Option<Name>,
-    /// Whether another name than [`Self::to`] may answer. The true one is always reported.
+    /// Whether another name than [`Self::to`] may answer. The true one is always reported, and that it is another.
     pub retarget: Retarget,
     /// What becomes of further answers once one peer has been authenticated.
     pub branches: Branches,
@@ -180,7 +191,7 @@ impl Call {
 pub enum Retarget {
     /// It is no answer.
     Refuse,
-    /// It may be authenticated; the application sees who it is.
+    /// It may be authenticated; [`crate::Event::Established`] says who it is and who was asked for.
     Report,
 }
 

@@ -9,6 +9,7 @@ use crate::auth::Peer;
 use crate::error::{DropReason, Error};
 use crate::keys::Role;
 use crate::metrics::Metrics;
+use crate::name::Name;
 use crate::negotiate::Choice;
 use crate::sas::Sas;
 use crate::streams::SrtpKeys;
@@ -63,6 +64,8 @@ pub enum Event {
         remote: SocketAddr,
         /// Who the peer is and how that is known.
         peer: Peer,
+        /// Whom the initiator asked for, if that is not who answered. The peer's true name is in `peer`.
+        retargeted_from: Option<Name>,
         /// What was negotiated.
         negotiated: Negotiated,
     },

@@ -345,8 +345,8 @@ impl Agent {
                     Err(why) => AgentEvent::MediaFailed { session, why },
                 }
             }
-            Event::Established { session, call, role, remote, peer, negotiated } => {
-                AgentEvent::Established { session, call, role, remote, peer, negotiated }
+            Event::Established { session, call, role, remote, peer, retargeted_from, negotiated } => {
+                AgentEvent::Established { session, call, role, remote, peer, retargeted_from, negotiated }
             }
             Event::EarlyKeysReady { session, remote, keys } => {
                 let now = self.endpoint.now();

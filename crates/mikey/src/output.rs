@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use mikey_proto::{CallId, CloseReason, Error, Event, Negotiated, Peer, Role, Sas, SessionId, Ticket, Time};
+use mikey_proto::{
+    CallId, CloseReason, Error, Event, Name, Negotiated, Peer, Role, Sas, SessionId, Ticket, Time,
+};
 use mikey_srtp::{Ssrc, UnprotectError};
 
 use crate::media::MediaStream;
@@ -107,6 +109,8 @@ pub enum AgentEvent {
         remote: SocketAddr,
         /// Who the peer is and how that is known.
         peer: Peer,
+        /// Whom the initiator asked for, if that is not who answered.
+        retargeted_from: Option<Name>,
         /// What was negotiated.
         negotiated: Negotiated,
     },

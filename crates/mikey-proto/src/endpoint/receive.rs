@@ -211,6 +211,7 @@ impl Endpoint {
             choice: accepted.choice,
             remote: accepted.remote,
             peer: accepted.peer,
+            retargeted_from: accepted.retargeted_from,
             agreed: accepted.agreed,
             reassembly: accepted.reassembly,
             has_sas: accepted.sas.is_some(),
@@ -245,6 +246,7 @@ impl Endpoint {
             choice: verified.choice,
             remote: verified.remote,
             peer: verified.peer,
+            retargeted_from: verified.retargeted_from,
             agreed: verified.agreed,
             reassembly: verified.reassembly,
             has_sas: verified.sas.is_some(),
@@ -277,6 +279,7 @@ impl Endpoint {
             role: origin.role,
             remote: origin.remote,
             peer: origin.peer.clone(),
+            retargeted_from: origin.retargeted_from.clone(),
             negotiated: (&origin.choice).into(),
         });
         if let Some(sas) = sas {

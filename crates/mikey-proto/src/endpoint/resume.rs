@@ -98,8 +98,18 @@ impl Endpoint {
         self.issue(id, ticket, &keys, terms);
         let reassembly = MIN_REASSEMBLY;
         let role = Role::Responder;
-        let origin =
-            Origin { id, role, header, choice, remote: from, peer, agreed, reassembly, has_sas: false };
+        let origin = Origin {
+            id,
+            role,
+            header,
+            choice,
+            remote: from,
+            peer,
+            retargeted_from: None,
+            agreed,
+            reassembly,
+            has_sas: false,
+        };
         self.announce(&origin, None, None, srtp);
         self.out.send(from, std::slice::from_ref(&response));
         let expires = self.now + self.config.answers_kept();
@@ -157,8 +167,18 @@ impl Endpoint {
         self.resuming.remove(&spi_i);
         let srtp = streams::keys(Role::Initiator, 0, &agreed, &keys.tgk());
         let (choice, role, reassembly) = (terms.choice, Role::Initiator, MIN_REASSEMBLY);
-        let origin =
-            Origin { id, role, header, choice, remote: from, peer, agreed, reassembly, has_sas: false };
+        let origin = Origin {
+            id,
+            role,
+            header,
+            choice,
+            remote: from,
+            peer,
+            retargeted_from: None,
+            agreed,
+            reassembly,
+            has_sas: false,
+        };
         self.announce(&origin, Some(call), None, srtp);
         self.receive_ticket(id, ticket, &keys, terms);
         let established = Established::new(&self.config, self.now, origin, keys, Inbound::default());

@@ -51,6 +51,8 @@ pub(crate) struct HalfOpen {
     identity: Identity,
     /// IDi of INIT_REQ.
     init_name: Name,
+    /// Whom the initiator asked for, if it was not us.
+    retargeted_from: Option<Name>,
     choice: Choice,
     path: Path,
     keys: InitKeys,
@@ -78,6 +80,8 @@ pub(crate) struct Accepted {
     pub(crate) ticket: Option<[u8; OPAQUE_LEN]>,
     /// Our own name in this session.
     pub(crate) local: Name,
+    /// Whom the initiator asked for, if it was not us.
+    pub(crate) retargeted_from: Option<Name>,
     /// The announcement that this session fulfils.
     pub(crate) signalled: Option<Signalled>,
 }
@@ -108,11 +112,8 @@ impl HalfOpen {
             return Err(DropReason::OwnName);
         }
         let asked = request.id_r.as_ref().map(Name::from_wire);
-        let identity = match &asked {
-            Some(name) => cx.config.identity(name),
-            None => cx.config.identities.first(),
-        };
-        let identity = identity.ok_or(DropReason::NotForUs)?.clone();
+        let identity = cx.config.answering(asked.as_ref()).ok_or(DropReason::NotForUs)?.clone();
+        let retargeted_from = asked.filter(|name| name != identity.name());
         let offer = Proposal::from_wire(&request.offer);
         let mut local = local_methods(cx.config, &identity);
         let fingerprint = expected.is_some();
@@ -139,7 +140,7 @@ impl HalfOpen {
             return Ok(Reception::Refused(ErrorNo::INVALID_DH, Some(Box::new(answer))));
         }
         let signalled = expected.map(|e| e.signalled.clone());
-        let agreement = Agreement { identity, init_name, choice, answer, offer, signalled };
+        let agreement = Agreement { identity, init_name, retargeted_from, choice, answer, offer, signalled };
         match Self::agree(cx, from, request, m1, agreement) {
             Ok(half_open) => Ok(Reception::Opened(Box::new(half_open))),
             Err(Fault::Discard(why)) => Err(why),
@@ -154,7 +155,7 @@ impl HalfOpen {
         m1: &[u8],
         agreement: Agreement,
     ) -> Result<Self, Fault> {
-        let Agreement { identity, init_name, choice, answer, offer, signalled } = agreement;
+        let Agreement { identity, init_name, retargeted_from, choice, answer, offer, signalled } = agreement;
         let provider = &cx.config.provider;
         let bug = Error::Bug("a choice that the provider does not have");
         let prf = provider.prf(choice.prf).ok_or(bug.clone())?;
@@ -200,6 +201,7 @@ impl HalfOpen {
             init_resp,
             identity,
             init_name,
+            retargeted_from,
             choice,
             path: Path { datagram: cx.config.path, reassembly: offer.max_message() },
             keys,
@@ -421,6 +423,7 @@ impl HalfOpen {
             sas,
             ticket,
             local: self.identity.name().clone(),
+            retargeted_from: self.retargeted_from,
             signalled: self.signalled,
             reassembly: self.path.reassembly,
             remote: self.remote,
@@ -438,6 +441,7 @@ impl HalfOpen {
 struct Agreement {
     identity: Identity,
     init_name: Name,
+    retargeted_from: Option<Name>,
     choice: Choice,
     answer: Proposal,
     offer: Proposal,

@@ -42,6 +42,7 @@ pub(crate) struct Origin {
     pub(crate) choice: Choice,
     pub(crate) remote: SocketAddr,
     pub(crate) peer: Peer,
+    pub(crate) retargeted_from: Option<Name>,
     pub(crate) agreed: Vec<Agreed>,
     /// The longest message that the peer reassembles.
     pub(crate) reassembly: u16,
@@ -114,7 +115,7 @@ impl Established {
         keys: SessionKeys,
         inbound: Inbound,
     ) -> Self {
-        let Origin { id, role, header, choice, remote, peer, agreed, reassembly, has_sas } = origin;
+        let Origin { id, role, header, choice, remote, peer, agreed, reassembly, has_sas, .. } = origin;
         let initiator = role == Role::Initiator;
         let mki = agreed.first().map(|a| a.mki.clone());
         Self {

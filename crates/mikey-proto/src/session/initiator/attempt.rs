@@ -36,8 +36,9 @@ pub(crate) struct Shared {
     pub(crate) identity: Identity,
     /// IDi of INIT_REQ.
     pub(crate) init_name: Name,
-    /// The only name that may answer, if there is one.
-    pub(crate) wanted: Option<Name>,
+    /// Whom we want, and whether somebody else may answer.
+    pub(crate) asked: Option<Name>,
+    pub(crate) retarget: Retarget,
     pub(crate) offer: Offer,
     pub(crate) sas: Option<SasShare>,
     /// Whether a CCE_REQ has carried the share: from then on the set of branches with SAS is fixed.
@@ -49,7 +50,6 @@ pub(crate) struct Shared {
 pub(crate) struct Attempt {
     pub(crate) id: CallId,
     shared: Shared,
-    asked: Option<Name>,
     keep: Branches,
     firsts: Vec<First>,
     /// Cookies that came, and how many of them were followed at once.
@@ -112,8 +112,9 @@ impl Attempt {
             if *peer == *identity.name() {
                 return Err(ApiMisuse::Name.into());
             }
-            // Whoever names its peer knows whether there is a key for it.
-            if cx.config.psks.psk(&init_name, peer).is_none() {
+            // Whoever names the only peer that will do knows whether there is a key for it.
+            let only = call.retarget == Retarget::Refuse;
+            if only && cx.config.psks.psk(&init_name, peer).is_none() {
                 methods.retain(|m| *m != MethodId::PSK);
                 remote.retain(|m| *m != MethodId::PSK);
             }
@@ -139,7 +140,8 @@ impl Attempt {
             proposal,
             init_name,
             identity,
-            wanted: call.to.clone().filter(|_| call.retarget == Retarget::Refuse),
+            asked: call.to.clone(),
+            retarget: call.retarget,
             offer: Offer::new(&call.streams, mki)?,
             sas,
             revealed: false,
@@ -148,7 +150,6 @@ impl Attempt {
         let mut attempt = Self {
             id,
             shared,
-            asked: call.to.clone(),
             keep: call.branches,
             firsts: Vec::new(),
             cookies: VecDeque::new(),
@@ -340,14 +341,14 @@ impl Attempt {
     }
 
     fn set_cookie(&mut self, cookie: &[u8]) -> Result<(), DropReason> {
-        let opening = opening(&self.shared, self.asked.as_ref());
+        let opening = opening(&self.shared);
         let first = self.firsts.last_mut().ok_or(DropReason::BadError)?;
         first.set_cookie(&opening, cookie).map_err(|_| DropReason::BadError)
     }
 
     fn add_first(&mut self, cx: &mut Cx<'_>, group: GroupId) -> Result<(), Error> {
         cx.out.metrics.key_exchanges += 1;
-        let first = First::new(cx, group, &opening(&self.shared, self.asked.as_ref()))?;
+        let first = First::new(cx, group, &opening(&self.shared))?;
         cx.out.send(self.shared.to, &first.outstanding.datagrams);
         self.firsts.push(first);
         Ok(())
@@ -414,14 +415,14 @@ impl Attempt {
     }
 }
 
-fn opening<'a>(shared: &'a Shared, asked: Option<&'a Name>) -> Opening<'a> {
+fn opening(shared: &Shared) -> Opening<'_> {
     Opening {
         csb_id: shared.csb_id,
         spi_i: shared.spi_i,
         rand_i: &shared.rand_i,
         proposal: &shared.proposal,
         id_i: shared.init_name.as_wire(),
-        id_r: asked.map(Name::as_wire),
+        id_r: shared.asked.as_ref().map(Name::as_wire),
         sas_commit: shared.sas.as_ref().map(|share| &share.commit),
         signalled: shared.signalled.as_ref(),
     }

@@ -9,7 +9,7 @@ use super::attempt::Shared;
 use super::first::First;
 use super::routes::Routes;
 use crate::auth::{self, Covered, Peer};
-use crate::config::Signalled;
+use crate::config::{Retarget, Signalled};
 use crate::error::{ApiMisuse, DropReason, Error, Fault, PeerFault};
 use crate::keys::{InitKeys, InitSecrets, Role, SessionKeys, Transcript, th2};
 use crate::name::Name;
@@ -52,6 +52,8 @@ pub(crate) struct Verified {
     pub(crate) ticket: Option<(u32, Vec<u8>)>,
     /// Our own name in this session.
     pub(crate) local: Name,
+    /// Whom we asked for, if somebody else answered.
+    pub(crate) retargeted_from: Option<Name>,
 }
 
 /// What CCE_RESP showed, once all of it has verified.
@@ -209,6 +211,7 @@ impl Branch {
             reassembly: self.reassembly,
             ticket,
             local: shared.identity.name().clone(),
+            retargeted_from: shared.asked.clone().filter(|asked| *asked != peer.name),
             sas,
             peer,
             keys: self.keys.authenticated(th4),
@@ -316,8 +319,8 @@ impl Shared {
             return Err(PeerFault::Negotiation("prf or group of another choice"));
         }
         let name = Name::from_wire(&answer.id_r);
-        let wanted = self.wanted.as_ref().is_none_or(|wanted| *wanted == name);
-        if !wanted || name == *self.identity.name() {
+        let wanted = self.asked.as_ref().is_none_or(|asked| *asked == name);
+        if !(wanted || self.retarget == Retarget::Report) || name == *self.identity.name() {
             return Err(PeerFault::Name);
         }
         if choice.uses_sas() != answer.sas_commit.is_some() {
