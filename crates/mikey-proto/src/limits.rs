@@ -6,6 +6,8 @@ use core::time::Duration;
 pub const RETRANSMIT_FIRST: Duration = Duration::from_millis(200);
 /// Longest interval between two retransmissions.
 pub const RETRANSMIT_MAX: Duration = Duration::from_secs(2);
+/// Each interval is longer by up to this share of it, which differs from request to request.
+pub const RETRANSMIT_JITTER: f64 = 0.25;
 /// After this the request is given up and the attempt or session reports it.
 pub const REQUEST_LIFETIME: Duration = Duration::from_secs(12);
 /// Half-open sessions and answers outlive the requests of the peer by this.

@@ -4,10 +4,11 @@
 //! only if its own octets are those of the request. Only authenticated messages move a counter.
 
 use core::time::Duration;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use mikey_crypto::Digest;
 
-use crate::limits::{MAX_T, RETRANSMIT_FIRST, RETRANSMIT_MAX};
+use crate::limits::{MAX_T, RETRANSMIT_FIRST, RETRANSMIT_JITTER, RETRANSMIT_MAX};
 use crate::time::Time;
 
 /// What a received number means.
@@ -73,6 +74,8 @@ impl Inbound {
 /// A request of ours that waits for its response: what is sent again is the same octets.
 pub(crate) struct Outstanding {
     pub(crate) datagrams: Vec<Vec<u8>>,
+    /// What spreads the waits: thousands who began at one moment do not go on in step.
+    dice: u64,
     interval: Duration,
     next: Time,
     deadline: Time,
@@ -93,8 +96,9 @@ pub(crate) enum Due {
 impl Outstanding {
     /// A request that is sent at `now` for the first time.
     pub(crate) fn new(now: Time, lifetime: Duration, datagrams: Vec<Vec<u8>>) -> Self {
-        let (interval, next) = (RETRANSMIT_FIRST, now + RETRANSMIT_FIRST);
-        Self { datagrams, interval, next, deadline: now + lifetime, alive: true }
+        let dice = dice(&datagrams);
+        let next = now + wait(RETRANSMIT_FIRST, dice);
+        Self { datagrams, dice, interval: RETRANSMIT_FIRST, next, deadline: now + lifetime, alive: true }
     }
 
     /// When something is due; `None` once it has been given up.
@@ -119,7 +123,7 @@ impl Outstanding {
             return Due::Nothing;
         }
         self.interval = (self.interval * 2).min(RETRANSMIT_MAX);
-        self.next = now + self.interval;
+        self.next = now + wait(self.interval, self.dice);
         Due::Resend
     }
 
@@ -127,6 +131,22 @@ impl Outstanding {
     pub(crate) fn replace(&mut self, datagrams: Vec<Vec<u8>>) {
         self.datagrams = datagrams;
     }
+}
+
+/// A number of its own for each request: every one ends in a fresh public value or in a MAC.
+fn dice(datagrams: &[Vec<u8>]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    datagrams.last().and_then(|last| last.last_chunk::<40>()).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// An interval, made longer by a share of it that depends on the request and on the interval.
+fn wait(interval: Duration, dice: u64) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    (dice, interval).hash(&mut hasher);
+    // 20 bits are finer than any timer.
+    let share = u32::try_from(hasher.finish() >> 44).unwrap_or(0);
+    interval + interval.mul_f64(RETRANSMIT_JITTER * f64::from(share) / f64::from(1_u32 << 20))
 }
 
 #[cfg(test)]
@@ -148,9 +168,10 @@ mod tests {
         assert_eq!(inbound.classify(u32::MAX, one), Seen::Stale, "2^32 - 1 is never used");
     }
 
-    #[test]
-    fn the_interval_doubles_to_two_seconds_and_ends() {
-        let mut request = Outstanding::new(Time::ZERO, Duration::from_secs(12), vec![]);
+    /// When, in milliseconds, a request is sent again.
+    fn times(request: &[u8]) -> Vec<u64> {
+        let datagrams = vec![[request, &[0; 40]].concat(), [&[0; 40], request].concat()];
+        let mut request = Outstanding::new(Time::ZERO, Duration::from_secs(12), datagrams);
         let mut sent = vec![];
         while let Some(now) = request.wake() {
             match request.due(now) {
@@ -160,6 +181,26 @@ mod tests {
             }
         }
         assert!(!request.is_alive());
-        assert_eq!(sent, [200, 600, 1400, 3000, 5000, 7000, 9000, 11000]);
+        sent
+    }
+
+    #[test]
+    fn the_interval_doubles_to_two_seconds_and_ends() {
+        for n in 0..100_u8 {
+            let at = times(&[n]);
+            let waits: Vec<u64> =
+                at.iter().scan(0, |last, at| Some(at - std::mem::replace(last, *at))).collect();
+            for (wait, least) in waits.iter().zip([200, 400, 800, 1600, 2000, 2000, 2000, 2000]) {
+                assert!((least..=least * 5 / 4 + 1).contains(wait), "{waits:?}");
+            }
+            assert!((7..=8).contains(&at.len()), "{at:?}");
+        }
+    }
+
+    #[test]
+    fn two_requests_do_not_go_in_step_and_one_goes_as_it_went() {
+        assert_eq!(times(b"one"), times(b"one"));
+        let first: std::collections::BTreeSet<u64> = (0..100_u8).map(|n| times(&[n])[0]).collect();
+        assert!(first.len() > 30, "100 requests are sent again at {} moments", first.len());
     }
 }
