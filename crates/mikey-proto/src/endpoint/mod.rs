@@ -384,7 +384,9 @@ impl Endpoint {
 
     fn remove_attempt(&mut self, spi_i: u64) -> Option<Attempt> {
         self.unschedule(Key::Attempt(spi_i));
-        self.attempts.remove(&spi_i)
+        let attempt = self.attempts.remove(&spi_i)?;
+        attempt.dismiss(&mut Cx { now: self.now, config: &self.config, out: &mut self.out });
+        Some(attempt)
     }
 
     fn end_session(&mut self, session: Session, why: CloseReason) {

@@ -25,6 +25,15 @@ use crate::time::Time;
 /// RFC 8489; a CSB ID of this value would make a MIKEY message look like STUN on a shared port.
 const STUN_MAGIC: u32 = 0x2112_A442;
 
+/// Reasons of DELETE (docs/spec.md, "NOTIFY").
+pub(crate) mod delete {
+    pub(crate) const NORMAL: u8 = 0;
+    pub(crate) const COMPROMISED: u8 = 1;
+    pub(crate) const SAS_MISMATCH: u8 = 2;
+    /// One code for everything that the initiator found wrong with the responder.
+    pub(crate) const REFUSED: u8 = 3;
+}
+
 /// What a handler may touch besides its own state.
 pub(crate) struct Cx<'a> {
     pub(crate) now: Time,

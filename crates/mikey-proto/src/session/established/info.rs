@@ -10,7 +10,7 @@ use crate::auth::AuthLevel;
 use crate::error::{ApiMisuse, DropReason, Error};
 use crate::event::{CloseReason, Event};
 use crate::limits::MAX_ROUTES;
-use crate::session::Cx;
+use crate::session::{Cx, delete};
 
 /// How far two people are with comparing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +23,6 @@ pub(super) enum SasState {
     Confirmed,
 }
 
-/// Reasons of DELETE.
-const DELETE_NORMAL: u8 = 0;
-const DELETE_COMPROMISED: u8 = 1;
-const DELETE_SAS_MISMATCH: u8 = 2;
-
 /// Codes below this are answered by UNSUPPORTED if they are unknown.
 const MUST_BE_ANSWERED: u16 = 0x8000;
 
@@ -39,7 +34,7 @@ impl Established {
 
     /// Tells the peer that the session is over.
     pub(crate) fn close(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
-        self.delete(cx, DELETE_NORMAL)
+        self.delete(cx, delete::NORMAL)
     }
 
     /// Tells the peer whether the person here has found the SAS to be the same. If not, that is the end.
@@ -48,7 +43,7 @@ impl Established {
             return Err(ApiMisuse::State.into());
         }
         if !same {
-            return self.delete(cx, DELETE_SAS_MISMATCH);
+            return self.delete(cx, delete::SAS_MISMATCH);
         }
         self.send_info(cx, self.remote, &[notify(NotifyCode::SAS_VERIFIED, &[1])], RequestKind::Info)?;
         self.sas = SasState::Confirmed;
@@ -120,7 +115,7 @@ impl Established {
         for notify in &info.notifies {
             match (notify.code, notify.data) {
                 (NotifyCode::DELETE, [reason]) => {
-                    if matches!(*reason, DELETE_COMPROMISED | DELETE_SAS_MISMATCH) {
+                    if matches!(*reason, delete::COMPROMISED | delete::SAS_MISMATCH | delete::REFUSED) {
                         cx.out.revoke(self.id);
                     }
                     effect.end = Some(CloseReason::Remote(*reason));

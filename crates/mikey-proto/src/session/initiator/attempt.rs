@@ -22,7 +22,7 @@ use crate::negotiate::{Abilities, Proposal};
 use crate::policy::Confidentiality;
 use crate::sas::SasShare;
 use crate::session::exchange::Due;
-use crate::session::{Cx, local_methods, remote_methods};
+use crate::session::{Cx, delete, local_methods, remote_methods};
 use crate::streams::Offer;
 use crate::time::Time;
 
@@ -286,6 +286,10 @@ impl Attempt {
                     let branch = self.branches.remove(at);
                     self.failure = Some(error.clone());
                     let remote = branch.remote(&self.shared);
+                    // Who refused us has no session.
+                    if error != PeerFault::RefusedUs.into() {
+                        branch.dismiss(cx, delete::REFUSED);
+                    }
                     cx.out.event(Event::BranchFailed { call: self.id, remote, why: error });
                     self.fill_slots(cx);
                     return Ok(Outcome::Waiting);
@@ -377,6 +381,13 @@ impl Attempt {
         }
         self.fill_slots(cx);
         Outcome::Waiting
+    }
+
+    /// The attempt is over: whoever still answers is not wanted any more.
+    pub(crate) fn dismiss(&self, cx: &mut Cx<'_>) {
+        for branch in &self.branches {
+            branch.dismiss(cx, delete::NORMAL);
+        }
     }
 
     /// Why no peer was authenticated; `None` if one was.

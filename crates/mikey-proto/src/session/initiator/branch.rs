@@ -2,7 +2,7 @@
 
 use mikey_crypto::{Digest, MethodId};
 use mikey_wire::v2::{CceResp, InitResp, Opened as OpenedChain, Peek, ProtectedError, Sealed};
-use mikey_wire::{CsMap, DataType, Extension, Header, Payload, Session, Version};
+use mikey_wire::{CsMap, DataType, Extension, Header, NotifyCode, Payload, Session, Version};
 use std::net::SocketAddr;
 
 use super::attempt::Shared;
@@ -65,8 +65,9 @@ pub(crate) struct Shown {
     sas: Option<Sas>,
 }
 
-/// CCE_REQ is the initiator's request number 0.
+/// CCE_REQ is the initiator's request number 0, and what ends an unwanted session its second one.
 const T_CCE: u32 = 0;
+const T_DISMISSAL: u32 = 1;
 
 impl Branch {
     /// Takes an answer up: DH, keys, CCE_REQ.
@@ -219,6 +220,32 @@ impl Branch {
             choice: self.choice,
             header: self.header,
             remote: self.routes.peer(from),
+        }
+    }
+
+    /// Tells whoever holds the other end of these keys that there will be no session, once and without waiting for an
+    /// answer: a responder is established as soon as it has answered, and would find out by its own question, much later.
+    pub(crate) fn dismiss(&self, cx: &mut Cx<'_>, reason: u8) {
+        let outline = Outline {
+            header: Header {
+                version: Version::V2,
+                data_type: DataType::INFO_REQ,
+                v: true,
+                prf: self.header.prf,
+                csb_id: self.header.csb_id,
+                cs_map: CsMap::Generic(Vec::new()),
+            },
+            session: self.header.session,
+            t: T_DISMISSAL,
+            confidential: self.choice.confidential,
+        };
+        let notify = Payload::Ext(Extension::Notify { code: NotifyCode::DELETE, data: &[reason] });
+        let path = Path { datagram: cx.config.path, reassembly: self.reassembly };
+        let sealed = outline.compose(&[notify]).and_then(|composed| {
+            outline.seal(&composed, self.keys.protection(), Role::Initiator, false, path)
+        });
+        if let Ok(datagrams) = sealed {
+            self.routes.tell(cx, &datagrams);
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Anyone on the path can repeat an INIT_RESP from an address of its choice, and be first. So each address gets CCE_REQ, and
 //! the one from which an answer comes that verifies is the peer's. An address that nobody vouched for may be a victim's: it
-//! gets a CCE_REQ of one datagram once, and all else only in proportion to what came from it.
+//! gets a CCE_REQ of one datagram once, the short word that ends the branch once, and all else only in proportion to what came
+//! from it.
 
 use std::net::SocketAddr;
 
@@ -59,6 +60,13 @@ impl Routes {
         if route.vouched || datagrams.len() == 1 || octets <= route.left {
             route.left = route.left.saturating_sub(octets);
             cx.out.send(to, datagrams);
+        }
+    }
+
+    /// Sends a last message to each address: a short one, and only once.
+    pub(super) fn tell(&self, cx: &mut Cx<'_>, datagrams: &[Vec<u8>]) {
+        for route in &self.0 {
+            cx.out.send(route.to, datagrams);
         }
     }
 
