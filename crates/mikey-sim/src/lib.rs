@@ -7,11 +7,13 @@
 #![forbid(unsafe_code)]
 
 mod link;
+mod null;
 mod pki;
 mod random;
 mod world;
 
 pub use link::Link;
+pub use null::null_provider;
 pub use pki::{Ca, KeyKind};
 pub use random::SeededRandom;
 pub use world::{Adversary, Datagram, Node, World, address};

@@ -1,0 +1,88 @@
+"""Writes the seeds of the fuzz targets from vectors/: messages as they are for the decoders, and orders that lead to an
+established session for the others."""
+
+import json
+import pathlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+VECTORS = HERE.parent / "vectors"
+
+
+def load(pattern):
+    for path in sorted(VECTORS.glob(pattern)):
+        yield path.stem, json.loads(path.read_text(encoding="utf-8"))
+
+
+def write(target, name, octets):
+    folder = HERE / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(octets)
+
+
+def decoders():
+    for stem, data in load("external/mikey_v1_messages_*.json"):
+        for number, vector in enumerate(data["vectors"]):
+            write("decode_v1", f"{stem}-{number}", bytes.fromhex(vector["hex"]))
+    for stem, data in load("generated/init_cce_*.json"):
+        for kind, message in data["messages"].items():
+            octets = bytes.fromhex(message)
+            write("decode_v2", f"{stem}-{kind}", octets)
+            inner = data["intermediate"].get(kind, {}).get("plaintext")
+            if inner:  # data type, first payload, chain
+                write("decode_v2", f"{stem}-{kind}-inside", bytes([octets[1] - 40]) + bytes.fromhex(inner))
+                write("decode_v2", f"{stem}-{kind}-open", opened(octets, bytes.fromhex(inner)))
+
+
+def opened(message, plaintext):
+    """The message as if nothing were encrypted: the same lengths, the plaintext in place of Encr data."""
+    for start in range(len(message) - len(plaintext)):
+        if message[start + 1:].startswith(len(plaintext).to_bytes(2, "big")) and len(message) - start - 3 - len(plaintext) in (17, 33):
+            at = start + 3
+            return message[:at] + plaintext + message[at + len(plaintext):]
+    return message
+
+
+# Orders of the session target: see `obey` in fuzz_targets/session.rs. Bits 4 (node) and 5 to 7 (argument) are above them.
+ALL, NEXT, DROP, LATER, CALL, APPLY, AGAIN, EDIT, INSIDE = 2, 0, 3, 4, 5, 6, 7, 9, 11
+REKEY, REKEY_DH, PROBE, SAS_SAME, SAS_OTHER, CLOSE = range(6)
+
+
+def apply(node, what):
+    return APPLY | node << 4 | what << 5
+
+
+def sessions():
+    for how in range(256):
+        base = bytes([how, ALL])
+        tails = {
+            "established": [],
+            "rekey": [apply(0, REKEY), ALL, apply(1, REKEY_DH), ALL],
+            "crossing": [apply(0, REKEY_DH), apply(1, REKEY), ALL, LATER | 5 << 5, ALL],
+            "resumed": [apply(0, CLOSE), ALL, CALL, ALL, LATER | 7 << 5],
+            "compared": [apply(0, SAS_SAME), ALL, apply(1, SAS_SAME), ALL],
+            "back": [CALL | 1 << 4, ALL, apply(1, PROBE), ALL],
+        }
+        name, tail = list(tails.items())[how % len(tails)]
+        write("session", f"{name}-{how:02x}", base + bytes(tail))
+    write("session", "lost", bytes([0, DROP, LATER | 3 << 5, ALL, AGAIN, 0, AGAIN | 1 << 5, 1, AGAIN | 2 << 5, 2]))
+    for spot in range(0, 96, 8):
+        edit = spot.to_bytes(2, "big") + bytes([1, 1, 0x7F])
+        write("session", f"edit-{spot}", bytes([0, NEXT, EDIT, 0]) + edit + bytes([ALL]))
+        write("session", f"inside-{spot}", bytes([0, ALL, apply(0, REKEY), INSIDE, 0]) + edit + bytes([ALL]))
+
+
+def agents():
+    for stem, data in load("generated/init_cce_*.json"):
+        request = bytes.fromhex(data["messages"]["init_req"])
+        asked = bytes([0x30]) + len(request).to_bytes(2, "big") + request
+        write("agent", f"{stem}-asked", asked)
+        write("agent", f"{stem}-followed", asked + bytes([0x00, 0x00, 0x20, 15, 0x00]))
+    rtp = bytes.fromhex("800f1234decafbadcafebabe") + bytes(16)
+    stun = bytes.fromhex("000100002112a442") + bytes(12)
+    for name, datagram in {"rtp": rtp, "rtcp": b"\x81\xc8" + rtp[2:], "stun": stun, "dtls": b"\x16" + rtp}.items():
+        write("agent", name, bytes([0x31]) + len(datagram).to_bytes(2, "big") + datagram)
+
+
+decoders()
+sessions()
+agents()
