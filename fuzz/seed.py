@@ -23,15 +23,16 @@ def decoders():
     for stem, data in load("external/mikey_v1_messages_*.json"):
         for number, vector in enumerate(data["vectors"]):
             write("decode_v1", f"{stem}-{number}", bytes.fromhex(vector["hex"]))
-    for stem, data in load("generated/init_cce_*.json"):
-        for kind, message in data["messages"].items():
-            octets = bytes.fromhex(message)
-            write("decode_v2", f"{stem}-{kind}", octets)
-            inner = data["intermediate"].get(kind, {}).get("plaintext")
-            if inner:  # data type, first payload, chain
-                write("decode_v2", f"{stem}-{kind}-inside", bytes([octets[1] - 40]) + bytes.fromhex(inner))
-                write("decode_v2", f"{stem}-{kind}-open", opened(octets, bytes.fromhex(inner)))
-
+    for stem, data in load("generated/*.json"):
+        for datagram, made in zip(data.get("datagrams", []), data.get("intermediate", [])):
+            if "repeat" in made:
+                continue
+            octets, name = bytes.fromhex(datagram["octets"]), f"{stem}-{made['datagram']}-{made['message'].lower()}"
+            write("decode_v2", name, octets)
+            inner = made.get("plaintext")
+            if inner and octets[1] >= 40:  # data type, first payload, chain
+                write("decode_v2", f"{name}-inside", bytes([octets[1] - 40]) + bytes.fromhex(inner))
+                write("decode_v2", f"{name}-open", opened(octets, bytes.fromhex(inner)))
 
 def opened(message, plaintext):
     """The message as if nothing were encrypted: the same lengths, the plaintext in place of Encr data."""
@@ -73,7 +74,7 @@ def sessions():
 
 def agents():
     for stem, data in load("generated/init_cce_*.json"):
-        request = bytes.fromhex(data["messages"]["init_req"])
+        request = bytes.fromhex(data["datagrams"][0]["octets"])
         asked = bytes([0x30]) + len(request).to_bytes(2, "big") + request
         write("agent", f"{stem}-asked", asked)
         write("agent", f"{stem}-followed", asked + bytes([0x00, 0x00, 0x20, 15, 0x00]))
