@@ -7,7 +7,7 @@
 //! | reflection, Selfie | `selfie_*`; `replay.rs`: `reflected_*` |
 //! | man in the middle if DH is not signed | `forged.rs`: `a_middle_*` |
 //! | key synchronisation, triple handshake | `two_sessions_*`; `refuse.rs`: `*_bad_dh_values_*` |
-//! | KEM stripped or not mixed | `kem_*` |
+//! | KEM stripped or not mixed | `kem_*`; `hybrid.rs` |
 //! | duplicate M2, two contexts with one key | `replay.rs`: `an_answer_that_comes_twice_is_one_branch` |
 //! | SAS grinding, SAS with forking | `sas_*`; `levels.rs`: `after_the_reveal_*` |
 //!
@@ -243,9 +243,9 @@ fn two_sessions_have_no_key_in_common() {
     }
 }
 
-/// Both halves of the hybrid's values are in the keys: changing a bit of either ends in nothing.
+/// Each half of the hybrid's values is under AUTH: changing a bit of either ends in nothing.
 #[test]
-fn kem_and_dh_both_count() {
+fn kem_and_dh_values_cannot_be_changed() {
     for (message, at) in [
         // The encapsulation key (its seed, at the end, so that the modulus check says nothing) and X25519 in a request.
         (DataType::INIT_REQ, 1183),

@@ -271,6 +271,41 @@ fn reflected_messages_in_disguise_are_refused() {
     }
 }
 
+/// A renewal that comes back to who asked for it, as a request and turned into an answer. One key for both directions would
+/// make it a request of the peer.
+#[test]
+fn reflected_renewals_are_refused() {
+    let parties = Parties::new(KeyKind::Ed25519);
+    for mode in Mode::ALL {
+        let pair = parties.pair(mode, Link::perfect(1), 1);
+        let mut pair = pair.with_adversary(|_: Time, datagram: Datagram| {
+            let mut back = Datagram { from: datagram.to, to: datagram.from, bytes: datagram.bytes.clone() };
+            let turned = match kind(&datagram.bytes) {
+                DataType::REKEY_REQ => DataType::REKEY_RESP,
+                DataType::REKEY_RESP => DataType::REKEY_REQ,
+                DataType::INFO_REQ => DataType::INFO_RESP,
+                DataType::INFO_RESP => DataType::INFO_REQ,
+                _ => return vec![datagram],
+            };
+            let plain = back.clone();
+            back.bytes[1] = turned.0;
+            back.bytes[3] ^= 0x80;
+            vec![plain, back, datagram]
+        });
+        pair.start(BOB).run(Time::from_secs(5));
+        let (alice, _) = pair.established();
+        pair.world.act(0, |now, e| e.rekey(now, alice.session, true)).unwrap();
+        pair.run(Time::from_secs(20));
+        pair.world.act(0, |now, e| e.probe(now, alice.session)).unwrap();
+        pair.run(Time::from_secs(40));
+        let refused = pair.metrics(0).drops(DropReason::Unauthenticated);
+        assert_eq!(refused, 4, "{mode:?}: her two requests, as they were and as answers");
+        for n in 0..2 {
+            assert_eq!((pair.metrics(n).rekeys, pair.metrics(n).sessions), (1, 1), "{mode:?}");
+        }
+    }
+}
+
 #[test]
 fn wrong_spis_and_wrong_csb_ids_find_nothing() {
     let parties = Parties::new(KeyKind::Ed25519);

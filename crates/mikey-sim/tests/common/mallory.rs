@@ -86,6 +86,11 @@ impl Leg {
 
     /// The plaintext of a message that was sealed for this leg.
     pub fn open(&self, sender: Role, response: bool, raw: &[u8]) -> Vec<u8> {
+        self.try_open(sender, response, raw).unwrap()
+    }
+
+    /// The same, or `None` if an AEAD says that it was not.
+    pub fn try_open(&self, sender: Role, response: bool, raw: &[u8]) -> Option<Vec<u8>> {
         let sealed = Sealed::decode(raw).unwrap();
         let mut data = sealed.kemac.encr_data.to_vec();
         match self.suite.kind {
@@ -93,11 +98,11 @@ impl Leg {
                 let key = self.k(0x1505_33E1, sender, self.suite.key_len);
                 let aad = &raw[..sealed.before_kemac.len() + 4];
                 let nonce = self.nonce(sender, response, sealed.t);
-                aead.open(key.expose(), &nonce, aad, &mut data, sealed.kemac.mac).unwrap();
+                aead.open(key.expose(), &nonce, aad, &mut data, sealed.kemac.mac).ok()?;
             }
             SuiteKind::CtrHmac { .. } => self.apply(sender, response, sealed.t, &mut data),
         }
-        data
+        Some(data)
     }
 
     /// Seals `head` (HDR to the payload before KEMAC) and a plaintext.
