@@ -34,6 +34,8 @@ pub struct EndpointConfig {
     pub answer: Arc<dyn AnswerStreams>,
     /// Unix time at [`crate::Time::ZERO`]. Without it no certificate can be verified.
     pub unix_time_at_zero: Option<Duration>,
+    /// What is spoken of MIKEY version 1; `None` for nothing.
+    pub v1: Option<crate::v1::Policy>,
     /// Octets of UDP payload above which protected messages are fragmented.
     pub path: usize,
     /// How long a request is sent again before it is given up.
@@ -67,6 +69,7 @@ impl EndpointConfig {
             psks: Arc::new(PskTable::new()),
             answer: Arc::new(AcceptStreams::default()),
             unix_time_at_zero: None,
+            v1: None,
             path: DEFAULT_PATH,
             request_lifetime: REQUEST_LIFETIME,
             rekey_after: None,

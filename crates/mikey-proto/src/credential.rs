@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use mikey_crypto::{CryptoProvider, MethodId, SecretBytes, Signer};
+use mikey_crypto::{CryptoProvider, Decryptor, MethodId, SecretBytes, Signer};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor};
 use webpki::{CertRevocationList, OwnedCertRevocationList, anchor_from_trusted_cert};
 
@@ -18,13 +18,14 @@ use crate::name::Name;
 pub struct Identity {
     name: Name,
     certified: Option<Arc<CertifiedKey>>,
+    decryption: Option<Arc<DecryptionKey>>,
 }
 
 impl Identity {
     /// A name without a certificate: it authenticates by PSK or SAS.
     #[must_use]
     pub fn new(name: Name) -> Self {
-        Self { name, certified: None }
+        Self { name, certified: None, decryption: None }
     }
 
     /// A name with a certificate that holds it.
@@ -34,19 +35,39 @@ impl Identity {
     pub fn with_certificate(name: Name, key: CertifiedKey) -> Result<Self, ApiMisuse> {
         let leaf = key.end_entity();
         cert::check_name(leaf, &name).map_err(|_| ApiMisuse::CertificateName)?;
-        Ok(Self { name, certified: Some(Arc::new(key)) })
+        Ok(Self { name, certified: Some(Arc::new(key)), decryption: None })
     }
 
     /// A name with a certificate that peers know by its fingerprint; the certificate need not hold the name.
     #[must_use]
     pub fn with_fingerprint(name: Name, key: CertifiedKey) -> Self {
-        Self { name, certified: Some(Arc::new(key)) }
+        Self { name, certified: Some(Arc::new(key)), decryption: None }
+    }
+
+    /// The same name with a certificate to which callers encrypt in CCE2.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::CertificateName`] if no subject alternative name of the certificate is this name.
+    pub fn with_decryption(mut self, key: DecryptionKey) -> Result<Self, ApiMisuse> {
+        cert::check_name(key.end_entity(), &self.name).map_err(|_| ApiMisuse::CertificateName)?;
+        self.decryption = Some(Arc::new(key));
+        Ok(self)
     }
 
     /// The name.
     #[must_use]
     pub fn name(&self) -> &Name {
         &self.name
+    }
+
+    /// The DER certificates that keys are encrypted to, end entity first, if it has a key for that.
+    #[must_use]
+    pub fn decryption_chain(&self) -> Option<&[Vec<u8>]> {
+        self.decryption.as_deref().map(DecryptionKey::chain)
+    }
+
+    pub(crate) fn decryption(&self) -> Option<&Arc<DecryptionKey>> {
+        self.decryption.as_ref()
     }
 
     pub(crate) fn certified(&self) -> Option<&Arc<CertifiedKey>> {
@@ -66,12 +87,8 @@ impl CertifiedKey {
     /// # Errors
     /// [`ApiMisuse::Certificate`], [`ApiMisuse::Key`], or [`ApiMisuse::KeyMismatch`] if the key is not the certificate's.
     pub fn load(provider: &CryptoProvider, chain: Vec<Vec<u8>>, pkcs8: &[u8]) -> Result<Self, ApiMisuse> {
-        let first = chain.first().filter(|_| chain.len() <= MAX_CHAIN).ok_or(ApiMisuse::Certificate)?;
-        let spki = cert::public_key(first).map_err(|_| ApiMisuse::Certificate)?;
         let signer = (provider.load_signer)(pkcs8)?;
-        if signer.public_key() != spki {
-            return Err(ApiMisuse::KeyMismatch);
-        }
+        check_chain(&chain, signer.public_key())?;
         Ok(Self { chain, signer })
     }
 
@@ -99,6 +116,49 @@ impl CertifiedKey {
     pub(crate) fn signer(&self) -> &dyn Signer {
         &*self.signer
     }
+}
+
+/// A certificate chain for decryption and the private key of its end entity: what callers encrypt to in CCE2 with RSA.
+///
+/// Its key usage allows key encipherment and nothing that signs: one key has one use.
+pub struct DecryptionKey {
+    chain: Vec<Vec<u8>>,
+    decryptor: Box<dyn Decryptor>,
+}
+
+impl DecryptionKey {
+    /// Loads a chain of DER certificates, end entity first, and its PKCS #8 private key.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Certificate`], [`ApiMisuse::Key`], [`ApiMisuse::KeyMismatch`] if the key is not the certificate's, or
+    /// [`ApiMisuse::CertificateUsage`] if the certificate may do something else, or not decrypt.
+    pub fn load(provider: &CryptoProvider, chain: Vec<Vec<u8>>, pkcs8: &[u8]) -> Result<Self, ApiMisuse> {
+        let decryptor = (provider.load_decryptor)(pkcs8)?;
+        let end_entity = check_chain(&chain, decryptor.public_key())?;
+        cert::check_key(end_entity, decryptor.method()).map_err(|_| ApiMisuse::CertificateUsage)?;
+        Ok(Self { chain, decryptor })
+    }
+
+    /// The DER certificates, end entity first.
+    #[must_use]
+    pub fn chain(&self) -> &[Vec<u8>] {
+        &self.chain
+    }
+
+    pub(crate) fn end_entity(&self) -> &[u8] {
+        self.chain.first().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn decryptor(&self) -> &dyn Decryptor {
+        &*self.decryptor
+    }
+}
+
+/// The end entity of a chain, whose public key must be `spki`.
+fn check_chain<'a>(chain: &'a [Vec<u8>], spki: &[u8]) -> Result<&'a [u8], ApiMisuse> {
+    let first = chain.first().filter(|_| chain.len() <= MAX_CHAIN).ok_or(ApiMisuse::Certificate)?;
+    let certified = cert::public_key(first).map_err(|_| ApiMisuse::Certificate)?;
+    if certified == spki { Ok(first) } else { Err(ApiMisuse::KeyMismatch) }
 }
 
 /// The anchors that certificates of peers must lead to, and what has been revoked.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use mikey_crypto::{AuthFailed, IncompleteProvider, KeyRejected, KxError, RandomFailed, SignFailed};
+use mikey_crypto::{
+    AuthFailed, EncryptFailed, IncompleteProvider, KeyRejected, KxError, RandomFailed, SignFailed,
+};
 use mikey_wire::{DecodeError, EncodeError, ErrorNo};
 
 /// Why an attempt or a session ended, or a call of the API was refused.
@@ -124,6 +126,8 @@ pub enum ApiMisuse {
     KeyMismatch,
     /// The certificate does not hold the name that it is used for.
     CertificateName,
+    /// A certificate for decryption that may not decrypt, or may also sign.
+    CertificateUsage,
     /// The octets are not a certificate, or the chain is empty or too long.
     Certificate,
     /// A pre-shared key of fewer than 16 octets.
@@ -232,6 +236,9 @@ impl fmt::Display for ApiMisuse {
             Self::Key(why) => return write!(f, "private key refused: {why}"),
             Self::KeyMismatch => "the certificate is not for this private key",
             Self::CertificateName => "the certificate does not hold this identity",
+            Self::CertificateUsage => {
+                "the key usage of a certificate for decryption is key encipherment, and nothing that signs"
+            }
             Self::Certificate => "not a certificate chain of one to seven X.509 certificates",
             Self::ShortPsk => "a pre-shared key is random key material of at least 16 octets",
             Self::NoCredential => "no credential for any authentication method that the policy allows",
@@ -283,6 +290,13 @@ impl From<RandomFailed> for Error {
 impl From<SignFailed> for Error {
     fn from(SignFailed: SignFailed) -> Self {
         Self::Bug("a signature could not be made")
+    }
+}
+
+impl From<EncryptFailed> for Error {
+    fn from(EncryptFailed: EncryptFailed) -> Self {
+        // The key is of the right kind, but of a size that is not taken.
+        CertificateFault::KeyKind.into()
     }
 }
 
@@ -343,8 +357,10 @@ drop_reasons! {
     WrongState = "wrong_state",
     /// HDR or SESSION contradict the session: CSB ID, PRF, V.
     WrongHeader = "wrong_header",
-    /// KEMAC did not verify.
+    /// KEMAC or V did not verify.
     Unauthenticated = "unauthenticated",
+    /// SIGNi did not verify, or its certificate was refused.
+    BadSignature = "bad_signature",
     /// A number T that was used before, with other octets.
     Replayed = "replayed",
     /// A repeat of a request that was answered; the stored answer was sent again.

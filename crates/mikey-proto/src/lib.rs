@@ -28,12 +28,13 @@ mod srtp_params;
 mod streams;
 mod ticket;
 mod time;
+pub mod v1;
 
 pub use auth::{AuthLevel, Peer};
 pub use config::{
     AcceptStreams, AnswerStreams, Branches, Call, EndpointConfig, Expected, Retarget, Signalled,
 };
-pub use credential::{CertifiedKey, Identity, PskStore, PskTable, Trust};
+pub use credential::{CertifiedKey, DecryptionKey, Identity, PskStore, PskTable, Trust};
 pub use endpoint::Endpoint;
 pub use error::{ApiMisuse, CertificateFault, DropReason, Error, Hint, Mismatch, PeerFault, Stage};
 pub use event::{CallId, CloseReason, Event, Negotiated, Output, SessionId};

@@ -92,8 +92,10 @@ pub struct StreamKeys {
     pub master_key: SecretBytes,
     /// SRTP master salt.
     pub master_salt: SecretBytes,
-    /// MKI: empty, or four octets.
+    /// MKI: empty, or four octets; in version 1 up to 255.
     pub mki: Vec<u8>,
+    /// First and last index of the packets for which the key is valid, if not for all. Version 1 alone has it.
+    pub valid: Option<(u64, u64)>,
 }
 
 /// A crypto session as both sides agreed on it.
@@ -117,6 +119,7 @@ pub(crate) fn keys(local: Role, generation: u32, agreed: &[Agreed], tgk: &Tgk) -
         master_key: tgk.tek(a.cs_id, usize::from(a.policy.key_len)),
         master_salt: tgk.salt(a.cs_id, usize::from(a.policy.salt_len)),
         mki: a.mki.clone(),
+        valid: None,
     };
     SrtpKeys { generation, streams: agreed.iter().map(stream).collect() }
 }

@@ -129,7 +129,21 @@ impl Ca {
     /// If `pkcs8` is no private key.
     #[must_use]
     pub fn certify_key(&self, name: &str, pkcs8: &[u8]) -> Vec<u8> {
-        self.certify(name, &KeyPair::try_from(pkcs8).expect("a key"), |_| ())
+        self.certify_key_with(name, pkcs8, |_| ())
+    }
+
+    /// The same with parameters that `change` may bend.
+    ///
+    /// # Panics
+    /// If `pkcs8` is no private key, or `change` makes the parameters impossible.
+    #[must_use]
+    pub fn certify_key_with(
+        &self,
+        name: &str,
+        pkcs8: &[u8],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Vec<u8> {
+        self.certify(name, &KeyPair::try_from(pkcs8).expect("a key"), change)
     }
 
     fn certify(&self, name: &str, key: &KeyPair, change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {

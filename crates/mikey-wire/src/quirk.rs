@@ -92,6 +92,12 @@ impl Quirks {
         Quirk::ALL.into_iter().filter(move |quirk| self.contains(*quirk))
     }
 
+    /// The same set without `quirk`.
+    #[must_use]
+    pub const fn without(self, quirk: Quirk) -> Self {
+        Self(self.0 & !quirk.bit())
+    }
+
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -129,11 +135,7 @@ pub(crate) fn of(message: &Message<'_>) -> Quirks {
         message.items.iter().any(|item| matches!(item.payload, Payload::Kemac(_) | Payload::Dh(_)));
     let first = matches!(
         message.header.data_type,
-        DataType::PSK_INIT
-            | DataType::PK_INIT
-            | DataType::DH_INIT
-            | DataType::DHHMAC_INIT
-            | DataType::RSA_R_RESP
+        DataType::PSK_INIT | DataType::PK_INIT | DataType::DH_INIT | DataType::DHHMAC_INIT
     );
     quirks.note(Quirk::NoRand, first && carries_keys && !has_rand);
     for item in &message.items {

@@ -11,7 +11,7 @@ use mikey_proto::limits::EARLY_MEDIA;
 use mikey_proto::{SessionId, Side, SrtpKeys, StreamKeys, Time};
 use mikey_srtp::{
     ContextDb, Destination, Direction, Install, InstallError, MasterKey, Mki, Owner, PacketIndex,
-    ProtectError, SenderId, Ssrc, Ssrcs, StartIndex,
+    ProtectError, SenderId, Ssrc, Ssrcs, StartIndex, Validity,
 };
 
 /// How long an old inbound key still opens packets after a rekey.
@@ -132,7 +132,11 @@ impl MediaTable {
         keys: StreamKeys,
     ) -> Result<(), InstallError> {
         let mki = Mki::new(&keys.mki).map_err(|_| InstallError::MkiLen)?;
-        let key = MasterKey::new(keys.master_key, keys.master_salt).with_mki(mki);
+        let validity = keys.valid.map_or(Validity::Always, |(from, to)| Validity::Range {
+            from: PacketIndex::from_u64(from),
+            to: PacketIndex::from_u64(to),
+        });
+        let key = MasterKey::new(keys.master_key, keys.master_salt).with_mki(mki).with_validity(validity);
         let next_flow = &mut self.next_flow;
         let owner = Owner(session.as_u64());
         let contexts = self.sessions.entry(owner).or_insert_with(|| {

@@ -84,14 +84,22 @@ fn is_host(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }
 
-/// The key of the end entity must be able to do what is negotiated, and be allowed to sign.
+/// The key of the end entity must be able to do what is negotiated, and be allowed to.
 pub(crate) fn check_key(certificate: &[u8], method: MethodId) -> Result<(), CertificateFault> {
     fits_key(&parse(certificate)?, method)
 }
 
 fn fits_key(certificate: &X509Certificate<'_>, method: MethodId) -> Result<(), CertificateFault> {
-    let usage = certificate.key_usage().map_err(|_| CertificateFault::Malformed)?;
-    if usage.is_some_and(|usage| !usage.value.digital_signature()) {
+    let usage = certificate.key_usage().map_err(|_| CertificateFault::Malformed)?.map(|usage| usage.value);
+    let allowed = match method {
+        // One key, one use: what may sign as well is refused, and without a key usage it may.
+        MethodId::RSA_OAEP => usage.is_some_and(|u| {
+            let signs = u.digital_signature() || u.non_repudiation() || u.key_cert_sign() || u.crl_sign();
+            u.key_encipherment() && !signs
+        }),
+        _ => usage.is_none_or(|usage| usage.digital_signature()),
+    };
+    if !allowed {
         return Err(CertificateFault::Usage);
     }
     let algorithm = &certificate.tbs_certificate.subject_pki.algorithm;
@@ -100,7 +108,7 @@ fn fits_key(certificate: &X509Certificate<'_>, method: MethodId) -> Result<(), C
         MethodId::ED25519 => algorithm.algorithm == ED25519,
         MethodId::ECDSA_P256_SHA256 => algorithm.algorithm == EC && curve() == Some(P256),
         MethodId::ECDSA_P384_SHA384 => algorithm.algorithm == EC && curve() == Some(P384),
-        MethodId::RSA_PSS_SHA256 => algorithm.algorithm == RSA,
+        MethodId::RSA_PSS_SHA256 | MethodId::RSA_OAEP => algorithm.algorithm == RSA,
         _ => false,
     };
     fits.then_some(()).ok_or(CertificateFault::KeyKind)

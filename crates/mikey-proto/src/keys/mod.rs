@@ -8,7 +8,7 @@ mod schedule;
 mod transcript;
 
 pub(crate) use protect::Parts;
-pub(crate) use protect::{MessageNonce, Protection};
+pub(crate) use protect::{MessageNonce, Protection, xor_into};
 pub(crate) use schedule::{EarlyKeys, InitKeys, InitSecrets, SessionKeys, Tgk};
 pub(crate) use transcript::{Transcript, l, th2};
 

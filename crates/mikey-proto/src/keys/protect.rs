@@ -165,7 +165,7 @@ impl Protection {
     }
 }
 
-fn xor_into(out: &mut [u8], salt: &[u8], context: &[&[u8]]) {
+pub(crate) fn xor_into(out: &mut [u8], salt: &[u8], context: &[&[u8]]) {
     let context = context.iter().flat_map(|part| part.iter());
     for ((to, s), c) in out.iter_mut().zip(salt).zip(context) {
         *to = s ^ c;

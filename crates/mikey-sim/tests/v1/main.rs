@@ -1,0 +1,10 @@
+//! MIKEY version 1: two parties, message by message.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod captured;
+mod exchange;
+mod forged;
+mod replay;
+mod setup;
+mod update;
