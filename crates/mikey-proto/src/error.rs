@@ -24,6 +24,8 @@ pub enum Error {
         /// What an unauthenticated ERROR said meanwhile. Anyone can send one: it is a hint for a person, not a fact.
         hint: Option<Hint>,
     },
+    /// A message of version 1 was refused, by us or by the peer.
+    V1(crate::v1::Error),
     /// The caller broke a rule that the documentation states.
     Misuse(ApiMisuse),
     /// The source of randomness failed.
@@ -159,7 +161,7 @@ impl Error {
     pub fn error_no(&self) -> Option<ErrorNo> {
         match self {
             Self::Decode(_) | Self::Peer(_) | Self::Mismatch(_) => Some(ErrorNo::AUTH_FAILURE),
-            Self::Timeout { .. } | Self::Misuse(_) | Self::Random | Self::Bug(_) => None,
+            Self::Timeout { .. } | Self::V1(_) | Self::Misuse(_) | Self::Random | Self::Bug(_) => None,
         }
     }
 }
@@ -188,6 +190,7 @@ impl fmt::Display for Error {
                 };
                 write!(f, "; an unauthenticated error said that {claim}")
             }
+            Self::V1(e) => e.fmt(f),
             Self::Misuse(e) => e.fmt(f),
             Self::Random => f.write_str("the random number generator failed"),
             Self::Bug(what) => write!(f, "a bug in this library: {what}"),

@@ -69,6 +69,25 @@ pub enum Event {
         /// What was negotiated.
         negotiated: Negotiated,
     },
+    /// A peer of version 1 agreed, or updated what was agreed. Look at its [`Peer::level`].
+    V1Established {
+        /// The session; of an update, the one that is updated.
+        session: SessionId,
+        /// The call that led to it, if it was made here.
+        call: Option<CallId>,
+        /// Who of the two we are.
+        role: Role,
+        /// Where the peer is.
+        remote: SocketAddr,
+        /// Who the peer is and how that is known.
+        peer: Peer,
+        /// How.
+        mode: crate::v1::Mode,
+        /// Whether a session that was there has new keys or streams.
+        update: bool,
+        /// What the peer did against RFC 3830.
+        quirks: mikey_wire::Quirks,
+    },
     /// A short authentication string, to be shown to the person here and compared with the other's. Until
     /// [`crate::Endpoint::confirm_sas`] says that they are the same, anyone may be at the other end.
     SasReady {

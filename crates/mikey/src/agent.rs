@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use mikey_crypto::SecretBytes;
 use mikey_proto::{
     ApiMisuse, Call, CallId, Endpoint, EndpointConfig, Error, Event, Expected, Metrics, Name, Output,
-    SessionId, StreamKeys, Ticket, Time,
+    SessionId, StreamKeys, Ticket, Time, v1,
 };
 use mikey_srtp::{
     ContextDb, DbConfig, Destination, ProtectError, RtpLayout, Ssrc, Stats, UnprotectError, rtcp_ssrc,
@@ -40,6 +40,7 @@ pub struct Agent {
     pen: Pen,
     released: std::collections::VecDeque<AgentOutput>,
     unknown: u64,
+    speaks_v1: bool,
     key_log: Option<Box<dyn KeyLog>>,
 }
 
@@ -85,6 +86,7 @@ impl Agent {
         for half in &mut seed {
             config.provider.random.fill(half)?;
         }
+        let speaks_v1 = config.v1.is_some();
         let db = ContextDb::new(config.provider.srtp, DbConfig::new(seed.map(u64::from_le_bytes)));
         Ok(Self {
             endpoint: Endpoint::new(config)?,
@@ -92,6 +94,7 @@ impl Agent {
             pen: Pen::default(),
             released: std::collections::VecDeque::new(),
             unknown: 0,
+            speaks_v1,
             key_log: None,
         })
     }
@@ -107,6 +110,14 @@ impl Agent {
     /// [`Error::Misuse`] if there is no credential for it or its streams contradict themselves.
     pub fn call(&mut self, now: Time, to: SocketAddr, call: &Call) -> Result<CallId, Error> {
         self.endpoint.connect(now, to, call)
+    }
+
+    /// Starts a call of MIKEY version 1 to the agent at `to`.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if the configuration has no policy for version 1, [`Error::V1`] if the offer cannot be made.
+    pub fn call_v1(&mut self, now: Time, to: SocketAddr, offer: &v1::Offer) -> Result<CallId, Error> {
+        self.endpoint.connect_v1(now, to, offer)
     }
 
     /// Calls a peer met before with a ticket of it: one round trip, and media may flow at once. If the peer does not take the
@@ -202,7 +213,7 @@ impl Agent {
         datagram: &'p mut [u8],
     ) -> Received<'p> {
         match classify(datagram) {
-            Class::Mikey { version: 1 } => Received::MikeyV1(datagram),
+            Class::Mikey { version: 1 } if !self.speaks_v1 => Received::MikeyV1(datagram),
             Class::Mikey { .. } => {
                 self.endpoint.handle_datagram(now, from, datagram);
                 Received::Keying
@@ -357,6 +368,9 @@ impl Agent {
                     Ok(streams) => AgentEvent::EarlyMediaReady { session, streams },
                     Err(why) => AgentEvent::MediaFailed { session, why },
                 }
+            }
+            Event::V1Established { session, call, role, remote, peer, mode, update, quirks } => {
+                AgentEvent::V1Established { session, call, role, remote, peer, mode, update, quirks }
             }
             Event::TicketReady { session, ticket } => AgentEvent::TicketReady { session, ticket },
             Event::SasReady { session, sas } => AgentEvent::SasReady { session, sas },

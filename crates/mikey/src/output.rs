@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use mikey_proto::{
-    CallId, CloseReason, Error, Event, Name, Negotiated, Peer, Role, Sas, SessionId, Ticket, Time,
+    CallId, CloseReason, Error, Event, Name, Negotiated, Peer, Role, Sas, SessionId, Ticket, Time, v1,
 };
 use mikey_srtp::{Ssrc, UnprotectError};
 
@@ -20,7 +20,7 @@ pub enum Received<'p> {
     Media(Media<'p>),
     /// Media without a key yet, while a call is being set up: kept, and released when the key is there.
     Held,
-    /// MIKEY of version 1.
+    /// MIKEY of version 1, where the configuration does not speak it.
     MikeyV1(&'p [u8]),
     /// STUN, for whoever does ICE.
     Stun(&'p [u8]),
@@ -113,6 +113,25 @@ pub enum AgentEvent {
         retargeted_from: Option<Name>,
         /// What was negotiated.
         negotiated: Negotiated,
+    },
+    /// A peer of MIKEY version 1 agreed, or updated what was agreed. Look at its level.
+    V1Established {
+        /// The session; of an update, the one that is updated.
+        session: SessionId,
+        /// The call that led to it, if it was made here.
+        call: Option<CallId>,
+        /// Who of the two we are.
+        role: Role,
+        /// Where the peer is.
+        remote: SocketAddr,
+        /// Who the peer is and how that is known.
+        peer: Peer,
+        /// How.
+        mode: v1::Mode,
+        /// Whether a session that was there has new keys or streams.
+        update: bool,
+        /// What the peer did against RFC 3830.
+        quirks: v1::Quirks,
     },
     /// The contexts of these streams are installed: media may flow.
     MediaReady {

@@ -7,6 +7,7 @@ mod cookie;
 mod half_open;
 mod receive;
 mod resume;
+mod v1;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -53,6 +54,7 @@ pub struct Endpoint {
     ids: HashMap<SessionId, Session>,
     timers: BTreeSet<(Time, Key)>,
     wakes: HashMap<Key, Time>,
+    v1: Option<Box<v1::Version1>>,
 }
 
 /// A call and its attempts: one, unless a SAS makes further ones necessary.
@@ -82,9 +84,11 @@ impl Endpoint {
     /// [`ApiMisuse`] if the configuration contradicts itself, [`Error::Random`] if there is no randomness.
     pub fn new(config: EndpointConfig) -> Result<Self, Error> {
         config.check()?;
+        let config = Arc::new(config);
         Ok(Self {
             cookies: Cookies::new(&config.provider)?,
-            config: Arc::new(config),
+            v1: v1::Version1::new(&config)?,
+            config,
             out: Outbox::default(),
             now: Time::ZERO,
             next_id: 0,
@@ -224,7 +228,7 @@ impl Endpoint {
     /// [`ApiMisuse::UnknownSession`] if there is no such session.
     pub fn close(&mut self, now: Time, session: SessionId) -> Result<(), Error> {
         self.now = now;
-        let key = self.ids.get(&session).copied().ok_or(ApiMisuse::UnknownSession)?;
+        let Some(key) = self.ids.get(&session).copied() else { return Ok(self.close_v1(session)?) };
         let config = Arc::clone(&self.config);
         let mut cx = Cx { now, config: &config, out: &mut self.out };
         if let Some(established) = self.sessions.get_mut(&key) {
@@ -239,7 +243,7 @@ impl Endpoint {
     /// # Errors
     /// [`ApiMisuse::UnknownSession`] if there is no such session.
     pub fn abandon(&mut self, session: SessionId) -> Result<(), ApiMisuse> {
-        let key = self.ids.get(&session).copied().ok_or(ApiMisuse::UnknownSession)?;
+        let Some(key) = self.ids.get(&session).copied() else { return self.close_v1(session) };
         self.end_session(key, CloseReason::Local);
         Ok(())
     }
@@ -265,7 +269,7 @@ impl Endpoint {
     /// REKEY is not settled.
     pub fn rekey(&mut self, now: Time, session: SessionId, with_dh: bool) -> Result<(), Error> {
         self.now = now;
-        let key = self.ids.get(&session).copied().ok_or(ApiMisuse::UnknownSession)?;
+        let Some(key) = self.ids.get(&session).copied() else { return self.rekey_v1(now, session) };
         let config = Arc::clone(&self.config);
         let mut cx = Cx { now, config: &config, out: &mut self.out };
         self.sessions.get_mut(&key).ok_or(ApiMisuse::UnknownSession)?.rekey(&mut cx, with_dh)?;
@@ -292,19 +296,26 @@ impl Endpoint {
     /// Who the peer of a session is, and how well that is known by now: after [`Self::confirm_sas`] it is better known.
     #[must_use]
     pub fn peer(&self, session: SessionId) -> Option<&Peer> {
-        self.sessions.get(self.ids.get(&session)?).map(Established::peer)
+        match self.ids.get(&session) {
+            Some(key) => self.sessions.get(key).map(Established::peer),
+            None => self.v1.as_ref()?.peer(session),
+        }
     }
 
     /// Where the peer of a session is.
     #[must_use]
     pub fn remote(&self, session: SessionId) -> Option<SocketAddr> {
-        self.sessions.get(self.ids.get(&session)?).map(Established::remote)
+        match self.ids.get(&session) {
+            Some(key) => self.sessions.get(key).map(Established::remote),
+            None => self.v1.as_ref()?.remote(session),
+        }
     }
 
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Time) {
         self.now = now;
         self.half_open.expire(now);
+        self.v1_timeout(now);
         let config = Arc::clone(&self.config);
         // Each one once, whatever it asks for next: nothing that comes from outside may keep us here.
         let due: Vec<Key> =
@@ -338,7 +349,8 @@ impl Endpoint {
             return output;
         }
         let timer = self.timers.first().map(|(at, _)| *at);
-        Output::Timeout([timer, self.half_open.wake()].into_iter().flatten().min())
+        let v1 = self.v1.as_ref().and_then(|v1| v1.wake());
+        Output::Timeout([timer, self.half_open.wake(), v1].into_iter().flatten().min())
     }
 
     /// The counters, and how many calls and sessions there are now.
@@ -347,14 +359,15 @@ impl Endpoint {
         let mut metrics = self.out.metrics.clone();
         metrics.attempts = self.attempts.len();
         metrics.half_open = self.half_open.len();
-        metrics.sessions = self.sessions.len();
+        metrics.sessions = self.sessions.len() + self.v1.as_ref().map_or(0, |v1| v1.sessions());
         metrics
     }
 
     /// Whether a handshake is under way, so that keys may come.
     #[must_use]
     pub fn expects_keys(&self) -> bool {
-        !self.attempts.is_empty() || !self.resuming.is_empty() || self.half_open.len() > 0
+        let v1 = self.v1.as_ref().is_some_and(|v1| v1.is_calling());
+        v1 || !self.attempts.is_empty() || !self.resuming.is_empty() || self.half_open.len() > 0
     }
 
     fn fresh_id(&mut self) -> u64 {

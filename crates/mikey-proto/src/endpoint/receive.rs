@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use mikey_crypto::Digest;
 use mikey_wire::v2::{InitReq, Peek, peek};
-use mikey_wire::{DataType, ErrorNo};
+use mikey_wire::{DataType, ErrorNo, Version};
 
 use super::half_open::Cookie;
 use super::{Endpoint, Key};
@@ -41,6 +41,9 @@ impl Endpoint {
     fn route(&mut self, from: SocketAddr, raw: &[u8]) -> Result<(), DropReason> {
         if raw.len() > MAX_DATAGRAM {
             return Err(DropReason::TooLong);
+        }
+        if raw.first() == Some(&Version::V1.octet()) {
+            return self.route_v1(from, raw);
         }
         let peek = peek(raw).map_err(|_| DropReason::Malformed)?;
         match peek.data_type {

@@ -33,6 +33,8 @@ mod sign;
 mod streams;
 mod time;
 
+pub use mikey_wire::{Quirk, Quirks};
+
 pub use bundle::BundleId;
 pub use error::{Error, Refused};
 pub use offer::{KeyKind, Mode, Offer, Update};

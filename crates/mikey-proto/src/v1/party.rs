@@ -158,7 +158,8 @@ impl Pending {
 }
 
 impl Party {
-    /// An end with this configuration: its names, keys, trust and decisions are those of version 2.
+    /// An end with this configuration: its names, keys, trust and decisions are those of version 2. Messages from before
+    /// [`Time::ZERO`] are refused: who was here then may have answered them.
     ///
     /// # Errors
     /// [`ApiMisuse`] if the configuration contradicts itself or has no policy for version 1.
@@ -166,7 +167,8 @@ impl Party {
         let config = config.into();
         config.check()?;
         let policy = config.v1.clone().ok_or(ApiMisuse::Policy("version 1"))?;
-        let replay = ReplayCache::new(policy.skew, policy.replay_capacity);
+        let start = config.unix_time_at_zero.map(ntp).unwrap_or_default();
+        let replay = ReplayCache::new(start, policy.skew, policy.replay_capacity);
         Ok(Self { config, policy, replay, bundles: HashMap::new(), last_t: None })
     }
 

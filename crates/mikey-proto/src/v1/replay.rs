@@ -29,11 +29,11 @@ pub enum ReplayRefusal {
 /// What was sent back, for a repeat of the message.
 type Stored = Option<Vec<u8>>;
 
-/// Times here count from the first one that was asked about, so that the end of an NTP era is nothing special.
+/// Times here count from the start, so that the end of an NTP era is nothing special.
 pub(super) struct ReplayCache {
     skew: u64,
     capacity: usize,
-    start: Option<u64>,
+    start: u64,
     /// Below this, times are refused.
     floor: i64,
     /// By time, then by digest.
@@ -43,12 +43,12 @@ pub(super) struct ReplayCache {
 }
 
 impl ReplayCache {
-    pub(super) fn new(skew: Duration, capacity: usize) -> Self {
+    /// A cache that begins at `start`: what was sent before may have been answered by who was here then.
+    pub(super) fn new(start: u64, skew: Duration, capacity: usize) -> Self {
         Self {
             skew: span(skew),
             capacity: capacity.max(1),
-            start: None,
-            // What came before we did may have been answered by who was here then.
+            start,
             floor: 0,
             seen: BTreeMap::new(),
             counters: HashMap::new(),
@@ -62,9 +62,8 @@ impl ReplayCache {
         t: u64,
         digest: &[u8; 32],
     ) -> Result<Option<&Stored>, ReplayRefusal> {
-        let start = *self.start.get_or_insert(now);
-        self.expire(difference(now, start));
-        let key = (difference(t, start), *digest);
+        self.expire(difference(now, self.start));
+        let key = (difference(t, self.start), *digest);
         if self.seen.contains_key(&key) {
             return Ok(self.seen.get(&key));
         }
@@ -80,8 +79,7 @@ impl ReplayCache {
 
     /// Remembers an authenticated message and its answer.
     pub(super) fn insert(&mut self, t: u64, digest: [u8; 32], answer: Stored) {
-        let start = *self.start.get_or_insert(t);
-        self.seen.insert((difference(t, start), digest), answer);
+        self.seen.insert((difference(t, self.start), digest), answer);
         while self.seen.len() > self.capacity {
             let Some(((oldest, _), _)) = self.seen.pop_first() else { break };
             self.floor = self.floor.max(oldest.saturating_add(1));
@@ -123,7 +121,7 @@ mod tests {
     const SECOND: u64 = 1 << 32;
 
     fn cache(capacity: usize) -> ReplayCache {
-        ReplayCache::new(Duration::from_secs(60), capacity)
+        ReplayCache::new(1000 * SECOND, Duration::from_secs(60), capacity)
     }
 
     #[test]
@@ -160,7 +158,6 @@ mod tests {
     fn a_full_cache_forgets_the_oldest_and_refuses_what_is_as_old() {
         let mut cache = cache(3);
         let start = 1000 * SECOND;
-        let _ = cache.check(start, start, &[0; 32]);
         for n in 0..5 {
             cache.insert(start + n, [1; 32], None);
         }
@@ -175,7 +172,6 @@ mod tests {
     fn entries_leave_when_their_time_would_be_refused_anyway() {
         let mut cache = cache(10);
         let start = 1000 * SECOND;
-        let _ = cache.check(start, start, &[0; 32]);
         cache.insert(start, [1; 32], None);
         let later = start + 61 * SECOND;
         assert_eq!(cache.check(later, start, &[1; 32]), Err(ReplayRefusal::Skew(-61)));

@@ -5,6 +5,8 @@
 mod captured;
 mod exchange;
 mod forged;
+mod mykey;
+mod network;
 mod replay;
 mod setup;
 mod update;
