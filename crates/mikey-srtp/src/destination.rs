@@ -56,7 +56,7 @@ impl From<SocketAddr> for Destination {
 /// A 128-bit product folded: every bit of the result depends on every bit of both.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "both halves are used")]
-const fn fold(x: u64, y: u64) -> u64 {
+pub(crate) const fn fold(x: u64, y: u64) -> u64 {
     let product = (x as u128).wrapping_mul((y | 1) as u128);
     (product >> 64) as u64 ^ product as u64
 }

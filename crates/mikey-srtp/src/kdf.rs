@@ -24,24 +24,30 @@ pub(crate) enum Purpose {
 pub(crate) struct SessionKeys {
     encryption: [u8; 32],
     authentication: [u8; 20],
-    salt: [u8; 14],
+    salt: Salt,
     encryption_len: u8,
     authentication_len: u8,
 }
 
 impl SessionKeys {
+    /// Zeros, as long as the policy says.
+    fn empty(policy: &SrtpPolicy) -> Self {
+        Self {
+            encryption: [0; 32],
+            authentication: [0; 20],
+            salt: [0; 14],
+            encryption_len: policy.key_len.min(32),
+            authentication_len: policy.auth_key_len.min(20),
+        }
+    }
+
     pub(crate) fn encryption(&self) -> &[u8] {
         self.encryption.get(..usize::from(self.encryption_len)).unwrap_or(&[])
     }
 
-    /// The salt with the zeros that IVs want behind it.
-    #[inline]
-    pub(crate) fn salt(&self) -> Salt {
-        let mut salt = [0; 16];
-        for (to, from) in salt.iter_mut().zip(self.salt) {
-            *to = from;
-        }
-        salt
+    /// The salt, with zeros behind it if it is shorter than the longest.
+    pub(crate) const fn salt(&self) -> &Salt {
+        &self.salt
     }
 
     /// The salt as long as the policy says.
@@ -51,6 +57,52 @@ impl SessionKeys {
 
     pub(crate) fn authentication(&self) -> &[u8] {
         self.authentication.get(..usize::from(self.authentication_len)).unwrap_or(&[])
+    }
+}
+
+impl SessionKeys {
+    /// A copy for one packet, wiped like the original.
+    pub(crate) fn copy(&self) -> Self {
+        let Self { encryption, authentication, salt, encryption_len, authentication_len } = *self;
+        Self { encryption, authentication, salt, encryption_len, authentication_len }
+    }
+}
+
+/// Session keys with an encryption key of at most 128 bits: what SRTCP keeps between packets. Wiped when dropped.
+pub(crate) struct ShortKeys {
+    encryption: [u8; 16],
+    authentication: [u8; 20],
+    salt: Salt,
+}
+
+impl ShortKeys {
+    /// What stands where longer keys are kept elsewhere.
+    pub(crate) const NONE: Self = Self { encryption: [0; 16], authentication: [0; 20], salt: [0; 14] };
+
+    /// `None` if the encryption key is longer.
+    pub(crate) fn new(keys: &SessionKeys) -> Option<Self> {
+        let mut this = Self { authentication: keys.authentication, salt: keys.salt, ..Self::NONE };
+        let from = keys.encryption();
+        this.encryption.get_mut(..from.len())?.copy_from_slice(from);
+        Some(this)
+    }
+
+    /// The keys in their usual form.
+    pub(crate) fn whole(&self, policy: &SrtpPolicy) -> SessionKeys {
+        let mut keys = SessionKeys::empty(policy);
+        for (to, from) in keys.encryption.iter_mut().zip(&self.encryption) {
+            *to = *from;
+        }
+        (keys.authentication, keys.salt) = (self.authentication, self.salt);
+        keys
+    }
+}
+
+impl Drop for ShortKeys {
+    fn drop(&mut self) {
+        self.encryption.zeroize();
+        self.authentication.zeroize();
+        self.salt.zeroize();
     }
 }
 
@@ -79,13 +131,10 @@ impl Master {
     ) -> Result<SessionKeys, UnsupportedTransform> {
         let header = purpose == Purpose::Header;
         let first = purpose as u8;
-        let mut keys = SessionKeys {
-            encryption: [0; 32],
-            authentication: [0; 20],
-            salt: [0; 14],
-            encryption_len: policy.key_len.min(32),
-            authentication_len: if header { 0 } else { policy.auth_key_len.min(20) },
-        };
+        let mut keys = SessionKeys::empty(policy);
+        if header {
+            keys.authentication_len = 0;
+        }
         let salt_len = usize::from(policy.salt_len.min(14));
         let (encryption_len, authentication_len) =
             (usize::from(keys.encryption_len), usize::from(keys.authentication_len));

@@ -12,7 +12,7 @@ use crate::error::InstallError;
 use crate::extension::ExtensionIds;
 use crate::index::PacketIndex;
 use crate::iv::Salt;
-use crate::kdf::{Master, Purpose, SessionKeys};
+use crate::kdf::{Master, Purpose, SessionKeys, ShortKeys};
 use crate::limits::{MAX_MKI_LEN, MAX_SRTCP_PACKETS, MAX_SRTP_PACKETS, SOFT_LIMIT_FRACTION};
 use crate::time::Time;
 
@@ -148,16 +148,6 @@ impl Lifetime {
         (1..=MAX_SRTP_PACKETS).contains(&self.srtp_packets)
             && (1..=MAX_SRTCP_PACKETS).contains(&self.srtcp_packets)
     }
-
-    /// The share of one late-bound SSRC.
-    pub(crate) fn divided(self, by: u32) -> Self {
-        let by = u64::from(by);
-        Self {
-            srtp_packets: (self.srtp_packets / by).max(1),
-            srtcp_packets: (self.srtcp_packets / by).max(1),
-            until: self.until,
-        }
-    }
 }
 
 /// Whether `used` packets of `limit` leave so few that a new key is due.
@@ -166,38 +156,48 @@ pub(crate) const fn is_due(used: u64, limit: u64) -> bool {
 }
 
 /// One master key with its policy, ready for packets. Shared by the streams of its sender; never changes.
+///
+/// A million contexts have a million of these, so the usual case has no octet too many and the others a box.
 pub(crate) struct Context {
     /// SRTP keys; those of the first period if the policy has a key derivation rate.
     pub(crate) rtp: RtpKeys,
-    pub(crate) policy: SrtpPolicy,
-    mki: ShortMki,
+    pub(crate) policy: Arc<SrtpPolicy>,
     /// What few keys have.
     pub(crate) rare: Option<Box<Rare>>,
-    pub(crate) rtcp: SessionKeys,
+    mki: ShortMki,
+    /// SRTCP's session keys, unless they are longer than these.
+    rtcp: ShortKeys,
+    /// Whether packets need nothing but transform, salt, MKI and tag.
+    pub(crate) simple: bool,
 }
 
-/// An MKI of up to seven octets, as nearly all are.
+/// An MKI of up to four octets, as nearly all are.
 #[derive(Clone, Copy)]
 struct ShortMki {
     len: u8,
-    octets: [u8; 7],
+    octets: [u8; 4],
 }
 
 impl ShortMki {
+    const NONE: Self = Self { len: 0, octets: [0; 4] };
+
     fn new(mki: &[u8]) -> Option<Self> {
-        let mut octets = [0; 7];
+        let mut octets = [0; 4];
         octets.get_mut(..mki.len())?.copy_from_slice(mki);
         Some(Self { len: u8::try_from(mki.len()).ok()?, octets })
     }
 }
 
-/// What few keys have: a key derivation rate, encrypted header extensions, a validity, a lifetime, a long MKI.
+/// What few keys have: session keys of more than 128 bits for SRTCP, a key derivation rate, encrypted header extensions,
+/// a validity, a lifetime, a long MKI, the ROC in the tag.
 pub(crate) struct Rare {
+    rtcp: Option<SessionKeys>,
     pub(crate) master: Option<Master>,
     pub(crate) extensions: ExtensionIds,
     pub(crate) validity: Validity,
     pub(crate) lifetime: Lifetime,
-    mki: Mki,
+    mki: Option<Mki>,
+    rtp: RareRtpKeys,
 }
 
 impl Context {
@@ -205,7 +205,7 @@ impl Context {
     /// that tells nothing about it.
     pub(crate) fn new(
         crypto: &dyn SrtpCrypto,
-        policy: &SrtpPolicy,
+        policy: Arc<SrtpPolicy>,
         extensions: ExtensionIds,
         key: MasterKey,
     ) -> Result<(Arc<Self>, u64), InstallError> {
@@ -222,29 +222,42 @@ impl Context {
             return Err(InstallError::Validity);
         }
         let master = Master { key, salt };
-        let rtp = RtpKeys::derive(crypto, policy, &master, extensions, 0)?;
-        let rtcp = master.derive(crypto, policy, Purpose::Rtcp, 0)?;
+        let (rtp, rare_rtp) = RtpKeys::derive(crypto, &policy, &master, extensions, 0)?;
+        let rtcp = master.derive(crypto, &policy, Purpose::Rtcp, 0)?;
         let fingerprint = master.fingerprint(crypto)?;
-        let short = ShortMki::new(mki.as_ref());
-        let is_rare = short.is_none()
-            || policy.kdr != 0
-            || !extensions.is_empty()
-            || validity != Validity::Always
-            || lifetime != Lifetime::RFC3711;
-        let rare = is_rare.then(|| {
-            let master = (policy.kdr != 0).then_some(master);
-            Box::new(Rare { master, extensions, validity, lifetime, mki })
-        });
-        let mki = short.unwrap_or(ShortMki { len: 0, octets: [0; 7] });
-        Ok((Arc::new(Self { rtp, policy: *policy, mki, rare, rtcp }), fingerprint))
+        let short = (ShortMki::new(mki.as_ref()), ShortKeys::new(&rtcp));
+        let simple = policy.kdr == 0
+            && rare_rtp.is_empty()
+            && validity == Validity::Always
+            && lifetime == Lifetime::RFC3711;
+        let rare = match &short {
+            (Some(_), Some(_)) if simple => None,
+            (short_mki, short_rtcp) => Some(Box::new(Rare {
+                rtcp: short_rtcp.is_none().then_some(rtcp),
+                master: (policy.kdr != 0).then_some(master),
+                extensions,
+                validity,
+                lifetime,
+                mki: short_mki.is_none().then_some(mki),
+                rtp: rare_rtp,
+            })),
+        };
+        let mki = short.0.unwrap_or(ShortMki::NONE);
+        let rtcp = short.1.unwrap_or(ShortKeys::NONE);
+        Ok((Arc::new(Self { rtp, policy, rare, mki, rtcp, simple }), fingerprint))
     }
 
     #[inline]
     pub(crate) fn mki(&self) -> &[u8] {
-        match &self.rare {
-            Some(rare) => rare.mki.as_ref(),
+        match self.rare.as_ref().and_then(|rare| rare.mki.as_ref()) {
+            Some(mki) => mki.as_ref(),
             None => self.mki.octets.get(..usize::from(self.mki.len)).unwrap_or(&[]),
         }
+    }
+
+    /// The transforms that few policies need, of the first period.
+    pub(crate) fn rare_rtp(&self) -> &RareRtpKeys {
+        self.rare.as_ref().map_or(&RareRtpKeys::NONE, |rare| &rare.rtp)
     }
 
     #[inline]
@@ -257,15 +270,21 @@ impl Context {
         self.rare.as_ref().map_or(Lifetime::RFC3711, |rare| rare.lifetime)
     }
 
-    /// SRTCP's keys of an index, if the policy derives new ones on the way.
-    pub(crate) fn rtcp_period(
+    /// SRTCP's keys of an index.
+    pub(crate) fn rtcp_keys(
         &self,
         crypto: &dyn SrtpCrypto,
         index: u32,
-    ) -> Result<Option<SessionKeys>, UnsupportedTransform> {
-        let Some(master) = self.rare.as_ref().and_then(|rare| rare.master.as_ref()) else { return Ok(None) };
-        let period = u64::from(index) >> self.policy.kdr.trailing_zeros();
-        master.derive(crypto, &self.policy, Purpose::Rtcp, period).map(Some)
+    ) -> Result<SessionKeys, UnsupportedTransform> {
+        let Some(rare) = &self.rare else { return Ok(self.rtcp.whole(&self.policy)) };
+        match (&rare.master, &rare.rtcp) {
+            (Some(master), _) => {
+                let period = u64::from(index) >> self.policy.kdr.trailing_zeros();
+                master.derive(crypto, &self.policy, Purpose::Rtcp, period)
+            }
+            (None, Some(keys)) => Ok(keys.copy()),
+            (None, None) => Ok(self.rtcp.whole(&self.policy)),
+        }
     }
 
     #[inline]
@@ -274,11 +293,13 @@ impl Context {
     }
 }
 
-/// The keys of SRTP for one period of the key derivation rate.
+/// The keys of SRTP for one period of the key derivation rate, and what each packet asks about the policy.
 pub(crate) struct RtpKeys {
     pub(crate) transform: Box<dyn SrtpTransform>,
     pub(crate) salt: Salt,
-    pub(crate) rare: Option<Box<RareRtpKeys>>,
+    pub(crate) cipher: SrtpCipher,
+    /// Octets of every packet's MAC or AEAD tag, except where the ROC is carried.
+    pub(crate) mac_len: u8,
 }
 
 /// Transforms that few policies need.
@@ -289,6 +310,14 @@ pub(crate) struct RareRtpKeys {
     pub(crate) untagged: Option<Box<dyn SrtpTransform>>,
 }
 
+impl RareRtpKeys {
+    const NONE: Self = Self { extension: None, untagged: None };
+
+    const fn is_empty(&self) -> bool {
+        self.extension.is_none() && self.untagged.is_none()
+    }
+}
+
 impl RtpKeys {
     pub(crate) fn derive(
         crypto: &dyn SrtpCrypto,
@@ -296,7 +325,7 @@ impl RtpKeys {
         master: &Master,
         extensions: ExtensionIds,
         period: u64,
-    ) -> Result<Self, UnsupportedTransform> {
+    ) -> Result<(Self, RareRtpKeys), UnsupportedTransform> {
         let keys = master.derive(crypto, policy, Purpose::Rtp, period)?;
         let transform = crypto.transform(&rtp_keys(policy, &keys))?;
         let untagged = match policy.auth.carries_roc() {
@@ -309,17 +338,18 @@ impl RtpKeys {
             true => None,
             false => {
                 let keys = master.derive(crypto, policy, Purpose::Header, period)?;
-                Some((crypto.transform(&extension_keys(policy, &keys))?, keys.salt()))
+                Some((crypto.transform(&extension_keys(policy, &keys))?, *keys.salt()))
             }
         };
-        let is_rare = untagged.is_some() || extension.is_some();
-        let rare = is_rare.then(|| Box::new(RareRtpKeys { extension, untagged }));
-        Ok(Self { transform, salt: keys.salt(), rare })
+        let mac_len = if policy.srtp_auth { policy.tag_len } else { 0 };
+        let this = Self { transform, salt: *keys.salt(), cipher: policy.cipher, mac_len };
+        Ok((this, RareRtpKeys { extension, untagged }))
     }
 
     /// Moves on to another period without allocating.
     pub(crate) fn rederive(
         &mut self,
+        rare: &mut RareRtpKeys,
         crypto: &dyn SrtpCrypto,
         policy: &SrtpPolicy,
         master: &Master,
@@ -327,15 +357,14 @@ impl RtpKeys {
     ) -> Result<(), UnsupportedTransform> {
         let keys = master.derive(crypto, policy, Purpose::Rtp, period)?;
         self.transform.rekey(&rtp_keys(policy, &keys))?;
-        self.salt = keys.salt();
-        let Some(rare) = &mut self.rare else { return Ok(()) };
+        self.salt = *keys.salt();
         if let Some(untagged) = &mut rare.untagged {
             untagged.rekey(&TransformKeys { authentication: None, ..rtp_keys(policy, &keys) })?;
         }
         if let Some((transform, salt)) = &mut rare.extension {
             let keys = master.derive(crypto, policy, Purpose::Header, period)?;
             transform.rekey(&extension_keys(policy, &keys))?;
-            *salt = keys.salt();
+            *salt = *keys.salt();
         }
         Ok(())
     }

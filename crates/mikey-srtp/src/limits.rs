@@ -1,9 +1,10 @@
 //! Every limit of the crate, with its source and what happens when it is hit.
 
-/// RFC 3711 section 9.2: SRTP packets under one master key; the key then refuses ([`crate::ProtectError::KeyExhausted`]).
+/// RFC 3711 section 9.2: SRTP packets of one SSRC under one master key, also where several SSRCs share it; the key then
+/// refuses ([`crate::ProtectError::KeyExhausted`]).
 pub const MAX_SRTP_PACKETS: u64 = 1 << 48;
 
-/// RFC 3711 section 9.2: SRTCP packets under one master key; the key then refuses.
+/// RFC 3711 section 9.2: SRTCP packets of one SSRC under one master key; the key then refuses.
 pub const MAX_SRTCP_PACKETS: u64 = 1 << 31;
 
 /// Longest MKI in octets, from the one-octet SPI length of RFC 3830 section 6.14; a longer one cannot be made.
@@ -18,8 +19,7 @@ pub const MIN_WINDOW: u32 = 64;
 /// Largest replay window: half the sequence number space, beyond which indices are ambiguous.
 pub const MAX_WINDOW: u32 = 1 << 15;
 
-/// Late-bound SSRCs of one wildcard sender; another one is refused ([`crate::UnprotectError::TooManySsrcs`]). Each gets
-/// this fraction of the key's packet limits, so that their sum cannot exceed them.
+/// Late-bound SSRCs of one wildcard sender; another one is refused ([`crate::UnprotectError::TooManySsrcs`]).
 pub const MAX_SSRCS_PER_WILDCARD: u32 = 64;
 
 /// Wildcard senders whose keys are tried for one packet of an unknown SSRC; those installed first come first.
@@ -30,3 +30,7 @@ pub const MAX_F8_EXTENSION: usize = 1024;
 
 /// A key is reported as due for a rekey when less than this fraction of its packets is left.
 pub const SOFT_LIMIT_FRACTION: u64 = 16;
+
+/// Senders of one owner in the other direction that are asked whether they have a new SSRC too; an owner with more of
+/// them has to tell its SSRCs apart itself.
+pub const MAX_SENDERS_COMPARED: usize = 64;

@@ -11,13 +11,12 @@ use crate::error::ProtectError;
 use crate::extension;
 use crate::index::{Extended, PacketIndex, Ssrc};
 use crate::iv;
-use crate::key::{is_due, rtcp_keys};
-use crate::limits::{MAX_SRTP_PACKETS, MAX_SSRCS_PER_WILDCARD};
-
+use crate::key::{RtpKeys, is_due, rtcp_keys};
+use crate::limits::MAX_SRTP_PACKETS;
 use crate::packet::{Malformed, RTCP_CLEAR, RtpLayout};
 use crate::replay::Stale;
-use crate::stream::{KeyState, Stream};
-use crate::tag::{ENCRYPTED, INDEX_LEN, RtpTail, is_aead, rtcp_tag_len};
+use crate::stream::Stream;
+use crate::tag::{ENCRYPTED, INDEX_LEN, RtpTail, is_aead, rtcp_tag_len, trailer};
 use crate::time::Time;
 
 /// A protected RTP packet.
@@ -50,7 +49,6 @@ pub struct ProtectedRtcp {
 
 /// An RTP packet between the checks and the cipher: what [`Stream::begin_rtp`] decided.
 pub(crate) struct Pending {
-    pub(crate) layout: RtpLayout,
     pub(crate) index: Extended,
     pub(crate) key: usize,
     pub(crate) tail: RtpTail,
@@ -91,19 +89,20 @@ impl Stream {
     ) -> Result<Protected, ProtectError> {
         let pending = self.begin_rtp(crypto, now, packet, len, layout)?;
         let key = self.key(pending.key).ok_or(ProtectError::NoKey)?;
-        let keys = key.rtp_keys(pending.index);
-        let policy = &key.context.policy;
-        let transform = match &keys.rare {
-            Some(rare) if pending.tail.mac == 0 => rare.untagged.as_ref().unwrap_or(&keys.transform),
+        let (keys, rare) = key.rtp_keys(pending.index);
+        let transform = match &rare.untagged {
+            Some(untagged) if pending.tail.mac == 0 => untagged,
             _ => &keys.transform,
         };
-        let sealing = self.sealing(key, &pending, packet, len, is_aead(policy))?;
-        let tag = transform.seal(sealing).map_err(|_| ProtectError::Transform)?;
+        let body = packet.get_mut(..len).ok_or(Malformed::Short)?;
+        let tag = transform
+            .seal(sealing(keys, self.ssrc, pending.index, body, layout.header_len))
+            .map_err(|_| ProtectError::Transform)?;
         self.finish_rtp(&pending, packet, len, &tag)
     }
 
     /// The short way of nearly all packets: everything that [`Stream::is_simple`] excludes is left out.
-    #[inline]
+    #[inline(always)]
     fn protect_simple(
         &mut self,
         packet: &mut [u8],
@@ -120,38 +119,32 @@ impl Stream {
     }
 
     /// Everything that can refuse a packet of a simple stream. Changes nothing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn prepare_simple(&self, room: usize, len: usize, seq: u16) -> Result<Ready, ProtectError> {
         let index = self.tracker.estimate(seq);
         let key = &self.key;
         key.rtp_window.check(index).map_err(reused)?;
-        let limit = self.simple_limit();
-        if key.rtp_used >= limit || key.wraps(index) {
+        if key.rtp_used >= MAX_SRTP_PACKETS || key.wraps(index) {
             return Err(ProtectError::KeyExhausted);
         }
-        let policy = &key.context.policy;
-        let mac_len = if policy.srtp_auth { usize::from(policy.tag_len) } else { 0 };
+        let mac_len = usize::from(key.context.rtp.mac_len);
         let needed = len + key.context.mki().len() + mac_len;
         if room < needed {
             return Err(ProtectError::BufferTooSmall { needed });
         }
-        let rekey_due = is_due(key.rtp_used + 1, limit);
+        let rekey_due = is_due(key.rtp_used + 1, MAX_SRTP_PACKETS);
         let done = Protected { len: needed, ssrc: self.ssrc, index: PacketIndex::from_u64(index), rekey_due };
         Ok(Ready { index, mac_len, done })
     }
 
     /// The provider's view of the packet.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn sealing_simple<'p>(&self, ready: &Ready, body: &'p mut [u8], clear: usize) -> Sealing<'p> {
-        let context = &*self.key.context;
-        let iv = iv::rtp(context.policy.cipher, &context.rtp.salt, self.ssrc, ready.index, body);
-        let aead = is_aead(&context.policy);
-        let trailer = if aead { None } else { Some(ready.done.index.roc().to_be_bytes()) };
-        Sealing { iv, packet: body, clear, trailer }
+        sealing(&self.key.context.rtp, self.ssrc, ready.index, body, clear)
     }
 
     /// Writes MKI and tag.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append_simple(
         &self,
         ready: &Ready,
@@ -163,7 +156,7 @@ impl Stream {
         let mki = context.mki();
         if mki.is_empty() {
             copy(tail.get_mut(..ready.mac_len).ok_or(Malformed::Short)?, mac);
-        } else if is_aead(&context.policy) {
+        } else if is_aead(context.rtp.cipher) {
             write(tail, [mac, mki, &[]]);
         } else {
             write(tail, [mki, mac, &[]]);
@@ -172,17 +165,11 @@ impl Stream {
     }
 
     /// Takes note of a packet of a simple stream.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn commit_simple(&mut self, ready: &Ready) {
         self.key.rtp_window.commit(ready.index);
         self.key.rtp_used += 1;
         self.tracker.commit(ready.index);
-    }
-
-    /// How many SRTP packets a key without a lifetime of its own may protect on one stream.
-    #[inline]
-    pub(crate) fn simple_limit(&self) -> u64 {
-        if self.shared { MAX_SRTP_PACKETS / u64::from(MAX_SSRCS_PER_WILDCARD) } else { MAX_SRTP_PACKETS }
     }
 
     /// Everything that can refuse the packet, and the encryption of its header extension. Changes no state.
@@ -196,7 +183,7 @@ impl Stream {
     ) -> Result<Pending, ProtectError> {
         let index = self.tracker.estimate(layout.seq);
         let at = self.sending_key(now, PacketIndex::from_u64(index))?;
-        let limit = self.key(at).map_or(0, |key| self.allowance(key).srtp_packets);
+        let limit = self.key(at).map_or(0, |key| key.context.lifetime().srtp_packets);
         let ssrc = self.ssrc;
         let key = self.key_mut(at).ok_or(ProtectError::NoKey)?;
         key.rtp_window.check(index).map_err(reused)?;
@@ -210,8 +197,8 @@ impl Stream {
         }
         let rekey_due = is_due(key.rtp_used + 1, limit);
         key.prepare(crypto, index).map_err(|_| ProtectError::Transform)?;
-        let keys = key.rtp_keys(index);
-        if let Some((transform, salt)) = keys.rare.as_ref().and_then(|rare| rare.extension.as_ref()) {
+        let (_, rare) = key.rtp_keys(index);
+        if let Some((transform, salt)) = &rare.extension {
             let packet = packet.get_mut(..len).ok_or(Malformed::Short)?;
             let ids = key.context.extensions();
             let cipher = key.context.policy.cipher;
@@ -219,24 +206,7 @@ impl Stream {
             let iv = extension::iv(cipher, salt, ssrc, index, packet);
             extension::apply(&ids, transform.as_ref(), iv, packet, &layout)?;
         }
-        Ok(Pending { layout, index, key: at, tail, needed, rekey_due })
-    }
-
-    /// The provider's view of the packet.
-    pub(crate) fn sealing<'p>(
-        &self,
-        key: &KeyState,
-        pending: &Pending,
-        packet: &'p mut [u8],
-        len: usize,
-        aead: bool,
-    ) -> Result<Sealing<'p>, ProtectError> {
-        let keys = key.rtp_keys(pending.index);
-        let packet = packet.get_mut(..len).ok_or(Malformed::Short)?;
-        let iv = iv::rtp(key.context.policy.cipher, &keys.salt, self.ssrc, pending.index, packet);
-        let trailer =
-            if aead { None } else { Some(PacketIndex::from_u64(pending.index).roc().to_be_bytes()) };
-        Ok(Sealing { iv, packet, clear: pending.layout.header_len, trailer })
+        Ok(Pending { index, key: at, tail, needed, rekey_due })
     }
 
     /// Writes MKI and tag, and takes note of the packet.
@@ -255,7 +225,7 @@ impl Stream {
         let roc = if pending.tail.roc { &roc[..] } else { &[] };
         let mki = key.context.mki();
         let tail = packet.get_mut(len..pending.needed).ok_or(Malformed::Short)?;
-        if is_aead(&key.context.policy) {
+        if is_aead(key.context.rtp.cipher) {
             write(tail, [mac, mki, &[]]);
         } else {
             write(tail, [mki, roc, mac]);
@@ -276,10 +246,11 @@ impl Stream {
     ) -> Result<ProtectedRtcp, ProtectError> {
         let (ssrc, next) = (self.ssrc, self.rtcp_next);
         let at = self.sending_key(now, self.tracker.highest())?;
-        let limit = self.key(at).map_or(0, |key| self.allowance(key).srtcp_packets);
+        let limit = self.key(at).map_or(0, |key| key.context.lifetime().srtcp_packets);
         let key = self.key_mut(at).ok_or(ProtectError::NoKey)?;
         let context = &key.context;
-        let policy = &context.policy;
+        let policy = &*context.policy;
+        let aead = is_aead(policy.cipher);
         if u64::from(key.rtcp_window.used()) >= limit {
             return Err(ProtectError::KeyExhausted);
         }
@@ -292,13 +263,12 @@ impl Stream {
         let encrypted = policy.srtcp_encryption;
         let index = next & !ENCRYPTED;
         let word = (index | if encrypted { ENCRYPTED } else { 0 }).to_be_bytes();
-        let rederived = context.rtcp_period(crypto, index).map_err(|_| ProtectError::Transform)?;
-        let keys = rederived.as_ref().unwrap_or(&context.rtcp);
+        let keys = context.rtcp_keys(crypto, index).map_err(|_| ProtectError::Transform)?;
         let clear_header = *packet.first_chunk::<RTCP_CLEAR>().ok_or(Malformed::Short)?;
-        let iv = iv::rtcp(policy.cipher, &keys.salt(), ssrc, word, &clear_header);
+        let iv = iv::rtcp(policy.cipher, keys.salt(), ssrc, word, &clear_header);
         let (body, tail) = packet.split_at_mut_checked(len).ok_or(Malformed::Short)?;
-        let transform = rtcp_keys(policy, keys, encrypted);
-        if is_aead(policy) && !encrypted {
+        let transform = rtcp_keys(policy, &keys, encrypted);
+        if aead && !encrypted {
             // All of it is associated data, E flag and index included (RFC 7714 section 9.3): they stand behind the
             // packet while the tag is made, and behind the tag afterwards.
             write(tail, [&word, &[], &[]]);
@@ -312,7 +282,7 @@ impl Stream {
             let sealing = Sealing { iv, packet: body, clear, trailer: Some(word) };
             let tag = crypto.seal_once(&transform, sealing).map_err(|_| ProtectError::Transform)?;
             let mac = tag.get(..tag_len).ok_or(ProtectError::Transform)?;
-            write(tail, if is_aead(policy) { [mac, &word, mki] } else { [&word, mki, mac] });
+            write(tail, if aead { [mac, &word, mki] } else { [&word, mki, mac] });
         }
         let rekey_due = is_due(key.rtcp_window.count().into(), limit);
         self.rtcp_next = (index + 1) & !ENCRYPTED;
@@ -337,6 +307,19 @@ impl Stream {
         }
         Err(error)
     }
+}
+
+/// The provider's view of a packet.
+#[inline(always)]
+fn sealing<'p>(
+    keys: &RtpKeys,
+    ssrc: Ssrc,
+    index: Extended,
+    packet: &'p mut [u8],
+    clear: usize,
+) -> Sealing<'p> {
+    let iv = iv::rtp(keys.cipher, &keys.salt, ssrc, index, packet);
+    Sealing { iv, packet, clear, trailer: trailer(keys.cipher, index) }
 }
 
 fn reused(stale: Stale) -> ProtectError {

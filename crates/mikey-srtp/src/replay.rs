@@ -1,10 +1,10 @@
 //! Replay window for one stream under one key (RFC 3711 section 3.3.2).
 //!
-//! Invariant: of the last `size` indices below `top`, bit `i mod size` is set iff packet `i` was authenticated.
 //! Knows nothing of keys, time or headers.
 
 use alloc::boxed::Box;
 use alloc::vec;
+use core::num::NonZeroU64;
 
 use crate::limits::{MAX_WINDOW, MIN_WINDOW};
 
@@ -17,9 +17,17 @@ pub(crate) struct ReplayWindow {
 
 /// Windows of up to 128 packets, nearly all of them, need no memory of their own.
 enum Bits {
-    Small([u64; 2]),
-    Large(Box<[u64]>),
+    /// Bit `i` is set iff packet `top - 1 - i` was accepted. Bit 0 always is: before the first packet it means nothing.
+    /// So the low word is never 0, and the other variant costs no room.
+    Small {
+        low: NonZeroU64,
+        high: u64,
+    },
+    Large(Box<Ring>),
 }
+
+/// Of the last `size` indices below `top`, bit `i mod size` is set iff packet `i` was accepted.
+struct Ring(Box<[u64]>);
 
 /// Why an index is refused before anything is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +42,20 @@ impl ReplayWindow {
     /// A window of at least `size` packets: the next power of two from 128 to [`MAX_WINDOW`].
     pub(crate) fn new(size: u16) -> Self {
         let size = u32::from(size).clamp(MIN_WINDOW, MAX_WINDOW).next_power_of_two();
-        let bits = if size <= 128 {
-            Bits::Small([0; 2])
+        let bits = if size <= SMALL {
+            Bits::Small { low: NonZeroU64::MIN, high: 0 }
         } else {
-            Bits::Large(vec![0; usize::try_from(size / 64).unwrap_or(2)].into_boxed_slice())
+            let words = vec![0; usize::try_from(size / 64).unwrap_or(2)];
+            Bits::Large(Box::new(Ring(words.into_boxed_slice())))
+        };
+        Self { top: 0, bits }
+    }
+
+    /// A window of the same size in which nothing was accepted.
+    pub(crate) fn renewed(&self) -> Self {
+        let bits = match &self.bits {
+            Bits::Small { .. } => Bits::Small { low: NonZeroU64::MIN, high: 0 },
+            Bits::Large(ring) => Bits::Large(Box::new(Ring(vec![0; ring.0.len()].into_boxed_slice()))),
         };
         Self { top: 0, bits }
     }
@@ -48,14 +66,17 @@ impl ReplayWindow {
         if index >= self.top {
             return Ok(());
         }
-        let words = self.words();
-        if self.top - index > (words.len() as u64) * 64 {
-            return Err(Stale::Old);
-        }
-        let (word, bit) = place(index, words.len());
-        match words.get(word) {
-            Some(word) if word & bit == 0 => Ok(()),
-            _ => Err(Stale::Replayed),
+        let age = self.top - 1 - index;
+        match &self.bits {
+            Bits::Small { low, high } => {
+                let word = if age < 64 { low.get() } else { *high };
+                match 1u64.checked_shl(age_in_word(age)) {
+                    _ if age >= u64::from(SMALL) => Err(Stale::Old),
+                    Some(bit) if word & bit == 0 => Ok(()),
+                    _ => Err(Stale::Replayed),
+                }
+            }
+            Bits::Large(ring) => ring.check(index, age),
         }
     }
 
@@ -65,40 +86,88 @@ impl ReplayWindow {
         self.top
     }
 
-    /// Takes note of an index that was not checked, because the packet is not authenticated: only that it came.
-    pub(crate) fn note(&mut self, index: u64) {
-        self.top = self.top.max(index + 1);
-    }
-
-    /// Takes note of an index that passed [`Self::check`] and whose packet was authenticated.
+    /// Takes note of an index that was accepted: it passed [`Self::check`] and its packet was authenticated, or the
+    /// policy authenticates nothing. One before the window leaves no trace.
     #[inline]
     pub(crate) fn commit(&mut self, index: u64) {
         let top = self.top;
-        let words = self.words_mut();
-        let len = words.len();
-        if index > top {
-            clear(words, top, index);
+        self.top = top.max(index + 1);
+        match &mut self.bits {
+            // In order, as nearly all packets are.
+            Bits::Small { low, high } if index == top => {
+                *high = *high << 1 | low.get() >> 63;
+                *low = NonZeroU64::MIN | low.get() << 1;
+            }
+            Bits::Small { low, high } if index > top => {
+                let ahead = index + 1 - top;
+                let bits = u128::from(*high) << 64 | u128::from(low.get());
+                let bits = u32::try_from(ahead).ok().and_then(|ahead| bits.checked_shl(ahead)).unwrap_or(0);
+                (*low, *high) = (NonZeroU64::MIN | low_word(bits), low_word(bits >> 64));
+            }
+            Bits::Small { low, high } => {
+                let age = top - 1 - index;
+                let bit = 1u64 << age_in_word(age);
+                match age {
+                    0..64 => *low |= bit,
+                    64..128 => *high |= bit,
+                    _ => {}
+                }
+            }
+            Bits::Large(ring) => ring.commit(index, top),
         }
-        let (word, bit) = place(index, len);
-        if let Some(word) = words.get_mut(word) {
+    }
+}
+
+impl Ring {
+    fn check(&self, index: u64, age: u64) -> Result<(), Stale> {
+        if age >= self.len() {
+            return Err(Stale::Old);
+        }
+        let (word, bit) = self.place(index);
+        match self.0.get(word) {
+            Some(word) if word & bit == 0 => Ok(()),
+            _ => Err(Stale::Replayed),
+        }
+    }
+
+    fn commit(&mut self, index: u64, top: u64) {
+        if index > top {
+            self.clear(top, index);
+        } else if top - index > self.len() {
+            return;
+        }
+        let (at, bit) = self.place(index);
+        if let Some(word) = self.0.get_mut(at) {
             *word |= bit;
         }
-        self.top = top.max(index + 1);
     }
 
-    #[inline]
-    fn words(&self) -> &[u64] {
-        match &self.bits {
-            Bits::Small(words) => words,
-            Bits::Large(words) => words,
+    const fn len(&self) -> u64 {
+        self.0.len() as u64 * 64
+    }
+
+    /// The word and the bit of an index; the number of words is a power of two.
+    const fn place(&self, index: u64) -> (usize, u64) {
+        (((index / 64) & (self.0.len() as u64 - 1)) as usize, 1 << (index % 64))
+    }
+
+    /// Forgets the indices from `from` up to `to`, which stood for packets a window ago.
+    #[cold]
+    fn clear(&mut self, from: u64, to: u64) {
+        if to - from >= self.len() {
+            self.0.fill(0);
+            return;
         }
-    }
-
-    #[inline]
-    fn words_mut(&mut self) -> &mut [u64] {
-        match &mut self.bits {
-            Bits::Small(words) => words,
-            Bits::Large(words) => words,
+        let mut at = from;
+        while at < to {
+            let (word, _) = self.place(at);
+            let first = at % 64;
+            let count = (64 - first).min(to - at);
+            let mask = if count == 64 { u64::MAX } else { ((1 << count) - 1) << first };
+            if let Some(word) = self.0.get_mut(word) {
+                *word &= !mask;
+            }
+            at += count;
         }
     }
 }
@@ -150,31 +219,17 @@ impl RtcpWindow {
     }
 }
 
-/// Forgets the indices from `from` up to `to`, which stood for packets a window ago.
-#[cold]
-fn clear(words: &mut [u64], from: u64, to: u64) {
-    if to - from >= (words.len() as u64) * 64 {
-        words.fill(0);
-        return;
-    }
-    let len = words.len();
-    let mut at = from;
-    while at < to {
-        let (word, _) = place(at, len);
-        let first = at % 64;
-        let count = (64 - first).min(to - at);
-        let mask = if count == 64 { u64::MAX } else { ((1 << count) - 1) << first };
-        if let Some(word) = words.get_mut(word) {
-            *word &= !mask;
-        }
-        at += count;
-    }
+/// Packets of a window that needs no memory of its own.
+const SMALL: u32 = 128;
+
+/// Where the bit of an age is in its word.
+const fn age_in_word(age: u64) -> u32 {
+    (age % 64) as u32
 }
 
-/// The word and the bit of an index; `words` is a power of two.
-#[inline]
-const fn place(index: u64, words: usize) -> (usize, u64) {
-    (((index / 64) & (words as u64 - 1)) as usize, 1 << (index % 64))
+#[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
+const fn low_word(bits: u128) -> u64 {
+    bits as u64
 }
 
 #[cfg(test)]

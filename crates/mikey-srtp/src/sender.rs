@@ -16,7 +16,7 @@ use crate::stats::StreamStats;
 use crate::time::Time;
 
 /// Which way packets go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// We send them; the destination is the peer's.
     Outbound,
@@ -24,7 +24,16 @@ pub enum Direction {
     Inbound,
 }
 
-/// Whose the sender is: a number of the caller's, a session for example. It comes back with every accepted packet.
+impl Direction {
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Outbound => Self::Inbound,
+            Self::Inbound => Self::Outbound,
+        }
+    }
+}
+
+/// Whose the sender is: a number of the caller's, one for each RTP session. It comes back with every accepted packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Owner(pub u64);
 
@@ -124,6 +133,9 @@ pub struct StreamInfo {
     pub roc: u32,
     /// Outbound: the next SRTCP index.
     pub next_rtcp_index: u32,
+    /// Whether a stream of the same owner in the other direction has this SSRC. Its keys are others, so nothing is lost,
+    /// but we have to choose another SSRC (RFC 3550 section 8.2).
+    pub clash: bool,
     /// Counters.
     pub stats: StreamStats,
 }
@@ -132,33 +144,39 @@ pub struct StreamInfo {
 pub(crate) struct Sender {
     pub(crate) destination: Destination,
     pub(crate) direction: Direction,
-    pub(crate) any: bool,
     pub(crate) window: u16,
     pub(crate) serial: u32,
     /// Its latest stream; each names the one before it.
     pub(crate) last_stream: u32,
+    /// The sender of this owner and direction that was installed before it.
+    pub(crate) previous: u32,
     pub(crate) stream_count: u32,
     pub(crate) owner: Owner,
     /// The newest key.
     pub(crate) key: SenderKey,
     /// The others, newest first; nearly always none, so that a pointer's room is worth having.
     #[expect(clippy::box_collection, reason = "sixteen octets less for each sender")]
-    pub(crate) others: Option<Box<Vec<SenderKey>>>,
+    pub(crate) others: Option<Box<Vec<OtherKey>>>,
 }
 
 impl Sender {
-    pub(crate) fn others(&self) -> &[SenderKey] {
+    pub(crate) fn others(&self) -> &[OtherKey] {
         self.others.as_ref().map_or(&[], |others| others)
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &SenderKey> {
-        core::iter::once(&self.key).chain(self.others())
+        core::iter::once(&self.key).chain(self.others().iter().map(|other| &other.key))
     }
 }
 
-/// A key of a sender. By its fingerprint no other sender can have it.
+/// A key of a sender. By its fingerprint no sender of another owner or direction can have it.
 pub(crate) struct SenderKey {
     pub(crate) context: Arc<Context>,
     pub(crate) fingerprint: u64,
+}
+
+/// A key that another has replaced, or that has a range of its own.
+pub(crate) struct OtherKey {
+    pub(crate) key: SenderKey,
     pub(crate) until: Time,
 }

@@ -155,7 +155,9 @@ impl SharedDb {
         packet: &mut [u8],
     ) -> Result<Accepted, UnprotectError> {
         let ssrc = RtpLayout::parse(packet)?.ssrc;
-        self.shard_of(Direction::Inbound, at, ssrc).unprotect_rtp(now, at, packet)
+        let mut accepted = self.shard_of(Direction::Inbound, at, ssrc).unprotect_rtp(now, at, packet)?;
+        accepted.clash = accepted.bound && self.uses(accepted.owner, Direction::Outbound, ssrc);
+        Ok(accepted)
     }
 
     /// As [`ContextDb::unprotect_rtcp`].
@@ -169,7 +171,15 @@ impl SharedDb {
         packet: &mut [u8],
     ) -> Result<AcceptedRtcp, UnprotectError> {
         let ssrc = rtcp_ssrc(packet)?;
-        self.shard_of(Direction::Inbound, at, ssrc).unprotect_rtcp(now, at, packet)
+        let mut accepted = self.shard_of(Direction::Inbound, at, ssrc).unprotect_rtcp(now, at, packet)?;
+        accepted.clash = accepted.bound && self.uses(accepted.owner, Direction::Outbound, ssrc);
+        Ok(accepted)
+    }
+
+    /// As [`ContextDb::uses`], in every shard.
+    #[must_use]
+    pub fn uses(&self, owner: Owner, direction: Direction, ssrc: Ssrc) -> bool {
+        (0..self.shards()).any(|shard| self.lock(shard).uses(owner, direction, ssrc))
     }
 
     /// As [`ContextDb::drop_expired`], shard by shard.
@@ -183,7 +193,12 @@ impl SharedDb {
     #[must_use]
     pub fn streams(&self, sender: &SharedSender) -> Vec<StreamInfo> {
         let parts = sender.parts.iter();
-        parts.flat_map(|(shard, id)| self.lock(*shard).streams(*id).collect::<Vec<_>>()).collect()
+        let mut streams: Vec<StreamInfo> =
+            parts.flat_map(|(shard, id)| self.lock(*shard).streams(*id).collect::<Vec<_>>()).collect();
+        for stream in &mut streams {
+            stream.clash = self.uses(sender.owner, sender.direction.other(), stream.ssrc);
+        }
+        streams
     }
 
     /// Number of streams.
@@ -198,7 +213,8 @@ impl SharedDb {
         self.len() == 0
     }
 
-    /// What all shards have done so far. Malformed packets are refused before a shard is chosen, and not counted.
+    /// What all shards have done so far. Malformed packets are refused before a shard is chosen, and not counted. Of
+    /// clashes only those within a shard are; [`Accepted::clash`] and [`StreamInfo::clash`] know of all.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut sum = Stats::default();

@@ -16,6 +16,10 @@ enum Slot<T> {
 }
 
 impl<T> Slab<T> {
+    /// Octets that each value takes.
+    #[cfg(test)]
+    pub(crate) const SLOT: usize = size_of::<Slot<T>>();
+
     pub(crate) const fn new() -> Self {
         Self { chunks: Vec::new(), free: NONE, len: 0 }
     }

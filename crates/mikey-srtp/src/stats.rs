@@ -44,6 +44,8 @@ pub struct Stats {
     pub collisions: u64,
     /// Refused: a wildcard sender with too many SSRCs.
     pub too_many_ssrcs: u64,
+    /// New streams whose SSRC a stream of the same owner in the other direction has.
+    pub clashes: u64,
 }
 
 impl Stats {
@@ -104,5 +106,6 @@ impl core::ops::AddAssign for Stats {
         self.exhausted += other.exhausted;
         self.collisions += other.collisions;
         self.too_many_ssrcs += other.too_many_ssrcs;
+        self.clashes += other.clashes;
     }
 }

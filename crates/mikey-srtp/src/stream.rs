@@ -11,8 +11,8 @@ use mikey_crypto::srtp::{SrtpCrypto, UnsupportedTransform};
 
 use crate::error::InstallError;
 use crate::index::{Extended, IndexTracker, Ssrc, epoch};
-use crate::key::{Context, Lifetime, RtpKeys};
-use crate::limits::{MAX_KEYS, MAX_SSRCS_PER_WILDCARD};
+use crate::key::{Context, RareRtpKeys, RtpKeys};
+use crate::limits::MAX_KEYS;
 use crate::replay::{ReplayWindow, RtcpWindow};
 use crate::sender::Direction;
 use crate::stats::StreamStats;
@@ -21,26 +21,25 @@ use crate::time::Time;
 /// The state of a stream.
 pub(crate) struct Stream {
     pub(crate) ssrc: Ssrc,
+    /// The slot of its sender in the database.
+    pub(crate) sender: u32,
     /// Outbound: the index of the next SRTCP packet. It wraps at 31 bits, but never within one key's packets.
     pub(crate) rtcp_next: u32,
+    pub(crate) refused: u32,
     pub(crate) tracker: IndexTracker,
     /// The newest key, or the one that was right last.
     pub(crate) key: KeyState,
     /// What few streams have.
     pub(crate) rare: Option<Box<RareStream>>,
-    pub(crate) refused: u32,
-    /// Whether other streams share the key's packet limits.
-    pub(crate) shared: bool,
-    /// RFC 4771 mode 3: the application knows that our ROC is right.
-    pub(crate) ignore_received_roc: bool,
-    window: u16,
 }
 
-/// What few streams have: more keys than one, and packets under keys that are gone.
+/// What few streams have: more keys than one, packets under keys that are gone, an application that knows the ROC.
 #[derive(Default)]
 pub(crate) struct RareStream {
     /// Newest first.
     pub(crate) others: Vec<KeyState>,
+    /// RFC 4771 mode 3: the application knows that our ROC is right.
+    pub(crate) ignore_received_roc: bool,
     rtp_retired: u64,
     rtcp_retired: u32,
 }
@@ -64,29 +63,30 @@ struct RareKey {
 impl Stream {
     pub(crate) fn new(
         ssrc: Ssrc,
+        sender: u32,
         tracker: IndexTracker,
         context: Arc<Context>,
-        window: u16,
-        shared: bool,
+        window: ReplayWindow,
     ) -> Self {
         let key = KeyState::new(context, window);
-        let (rtcp_next, refused, ignore_received_roc) = (0, 0, false);
-        Self { ssrc, rtcp_next, tracker, key, rare: None, refused, shared, ignore_received_roc, window }
+        Self { ssrc, sender, rtcp_next: 0, refused: 0, tracker, key, rare: None }
     }
 
     /// Whether nothing rare is about: one key, valid for ever, one derivation, no header extension to encrypt.
     #[inline]
     pub(crate) fn is_simple(&self) -> bool {
-        let context = &self.key.context;
-        self.others().is_empty()
-            && self.key.rare.is_none()
-            && context.rare.is_none()
-            && context.rtp.rare.is_none()
+        self.key.context.simple && self.key.rare.is_none() && self.others().is_empty()
+    }
+
+    /// RFC 4771 mode 3: whether the ROC in packets does not count.
+    pub(crate) fn ignores_received_roc(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.ignore_received_roc)
     }
 
     /// Puts a new key first. Inbound, the others stop at `retire` at the latest; outbound, at once. Index and ROC go on.
     pub(crate) fn rekey(&mut self, context: Arc<Context>, direction: Direction, retire: Time) {
-        let old = core::mem::replace(&mut self.key, KeyState::new(context, self.window));
+        let key = KeyState::new(context, self.key.rtp_window.renewed());
+        let old = core::mem::replace(&mut self.key, key);
         let rare = self.rare.get_or_insert_default();
         rare.others.insert(0, old);
         for key in &mut rare.others {
@@ -104,7 +104,7 @@ impl Stream {
         if rare.others.len() + 1 >= MAX_KEYS {
             return Err(InstallError::Full);
         }
-        rare.others.push(KeyState::new(context, self.window));
+        rare.others.push(KeyState::new(context, self.key.rtp_window.renewed()));
         rare.others.last_mut().ok_or(InstallError::Full)
     }
 
@@ -119,13 +119,6 @@ impl Stream {
         while rare.others.last().is_some_and(|key| now >= key.until()) {
             rare.retire_last();
         }
-    }
-
-    /// How much one stream may do under a key.
-    #[inline]
-    pub(crate) fn allowance(&self, key: &KeyState) -> Lifetime {
-        let lifetime = key.context.lifetime();
-        if self.shared { lifetime.divided(MAX_SSRCS_PER_WILDCARD) } else { lifetime }
     }
 
     pub(crate) fn others(&self) -> &[KeyState] {
@@ -166,12 +159,12 @@ impl RareStream {
 }
 
 impl KeyState {
-    pub(crate) fn new(context: Arc<Context>, window: u16) -> Self {
+    pub(crate) fn new(context: Arc<Context>, rtp_window: ReplayWindow) -> Self {
         let until = context.lifetime().until;
         let is_rare = until != Time::NEVER || context.policy.kdr != 0;
         Self {
             context,
-            rtp_window: ReplayWindow::new(window),
+            rtp_window,
             rtcp_window: RtcpWindow::default(),
             rtp_used: 0,
             rare: is_rare.then(|| Box::new(RareKey { until, periods: Periods::default() })),
@@ -212,17 +205,18 @@ impl KeyState {
 
     /// The keys of the index's period, once [`Self::prepare`] has been called.
     #[inline]
-    pub(crate) fn rtp_keys(&self, index: Extended) -> &RtpKeys {
+    pub(crate) fn rtp_keys(&self, index: Extended) -> (&RtpKeys, &RareRtpKeys) {
+        let first = (&self.context.rtp, self.context.rare_rtp());
         let kdr = self.context.policy.kdr;
         if kdr == 0 {
-            return &self.context.rtp;
+            return first;
         }
         let period = period(index, kdr);
         if period == 0 {
-            return &self.context.rtp;
+            return first;
         }
         let slot = self.rare.as_ref().and_then(|rare| rare.periods.find(period));
-        slot.map_or(&self.context.rtp, |slot| &slot.keys)
+        slot.map_or(first, |slot| (&slot.keys, &slot.rare))
     }
 
     /// Takes note that a packet of this index was authenticated: its period's keys are no longer a guess.
@@ -252,12 +246,12 @@ impl KeyState {
             Some(slot) => {
                 // While the keys change they are nobody's; period 0 is never looked for here.
                 slot.period = 0;
-                slot.keys.rederive(crypto, policy, master, period)?;
+                slot.keys.rederive(&mut slot.rare, crypto, policy, master, period)?;
                 slot.period = period;
             }
             empty => {
-                let keys = RtpKeys::derive(crypto, policy, master, rare.extensions, period)?;
-                *empty = Some(Slot { period, keys });
+                let (keys, rare) = RtpKeys::derive(crypto, policy, master, rare.extensions, period)?;
+                *empty = Some(Slot { period, keys, rare });
             }
         }
         Ok(())
@@ -281,6 +275,7 @@ struct Periods {
 struct Slot {
     period: u64,
     keys: RtpKeys,
+    rare: RareRtpKeys,
 }
 
 impl Periods {

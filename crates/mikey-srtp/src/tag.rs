@@ -2,6 +2,8 @@
 
 use mikey_crypto::srtp::{SrtpAuth, SrtpCipher, SrtpPolicy};
 
+use crate::index::{Extended, PacketIndex};
+
 /// How one SRTP packet ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RtpTail {
@@ -36,8 +38,14 @@ impl RtpTail {
 
 /// Whether the tag is the AEAD's, which stands before MKI and, in SRTCP, before the index.
 #[inline]
-pub(crate) fn is_aead(policy: &SrtpPolicy) -> bool {
-    policy.cipher == SrtpCipher::AesGcm
+pub(crate) fn is_aead(cipher: SrtpCipher) -> bool {
+    cipher == SrtpCipher::AesGcm
+}
+
+/// What is authenticated behind an SRTP packet: the ROC, which an AEAD has in its nonce.
+#[inline]
+pub(crate) fn trailer(cipher: SrtpCipher, index: Extended) -> Option<[u8; 4]> {
+    if is_aead(cipher) { None } else { Some(PacketIndex::from_u64(index).roc().to_be_bytes()) }
 }
 
 /// Octets of SRTCP's tag.

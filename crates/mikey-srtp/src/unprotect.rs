@@ -10,11 +10,12 @@ use crate::error::UnprotectError;
 use crate::extension;
 use crate::index::{Extended, PacketIndex, Ssrc};
 use crate::iv;
-use crate::key::{Context, is_due, rtcp_keys};
+use crate::key::{Context, RareRtpKeys, RtpKeys, is_due, rtcp_keys};
+use crate::limits::MAX_SRTP_PACKETS;
 use crate::packet::{Malformed, RTCP_CLEAR, RtpLayout};
 use crate::replay::Stale;
 use crate::stream::Stream;
-use crate::tag::{ENCRYPTED, INDEX_LEN, ROC_LEN, RtpTail, is_aead, rtcp_tag_len};
+use crate::tag::{ENCRYPTED, INDEX_LEN, ROC_LEN, RtpTail, is_aead, rtcp_tag_len, trailer};
 use crate::time::Time;
 
 /// What a stream says of a packet that it accepted.
@@ -90,7 +91,7 @@ impl Stream {
     }
 
     /// The short way of nearly all packets: everything that [`Stream::is_simple`] excludes is left out.
-    #[inline]
+    #[inline(always)]
     fn unprotect_simple(
         &mut self,
         packet: &mut [u8],
@@ -103,7 +104,7 @@ impl Stream {
     }
 
     /// Everything that can refuse a packet of a simple stream, except its tag. Changes nothing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn opening_simple<'p>(
         &self,
         packet: &'p mut [u8],
@@ -111,12 +112,12 @@ impl Stream {
     ) -> Result<(Expected, Opening<'p>), UnprotectError> {
         let key = &self.key;
         let context = &*key.context;
-        let policy = &context.policy;
+        let cipher = context.rtp.cipher;
         let mki = context.mki();
-        let mac_len = if policy.srtp_auth { usize::from(policy.tag_len) } else { 0 };
+        let mac_len = usize::from(context.rtp.mac_len);
         let len = packet.len().checked_sub(mki.len() + mac_len).filter(|len| *len >= layout.header_len);
         let len = len.ok_or(Malformed::Short)?;
-        let aead = is_aead(policy);
+        let aead = is_aead(cipher);
         let (body, tail) = packet.split_at_mut_checked(len).ok_or(Malformed::Short)?;
         let (front, back) =
             tail.split_at_checked(if aead { mac_len } else { mki.len() }).ok_or(Malformed::Short)?;
@@ -127,38 +128,32 @@ impl Stream {
         let index = self.tracker.estimate(layout.seq);
         let expected = Expected { len, index, authenticated: mac_len != 0 };
         self.check_simple(&expected)?;
-        let iv = iv::rtp(policy.cipher, &context.rtp.salt, self.ssrc, index, body);
-        let roc = PacketIndex::from_u64(index).roc().to_be_bytes();
-        let trailer = if aead { None } else { Some(roc) };
+        let iv = iv::rtp(cipher, &context.rtp.salt, self.ssrc, index, body);
+        let trailer = trailer(cipher, index);
         Ok((expected, Opening { iv, packet: body, clear: layout.header_len, trailer, tag }))
     }
 
     /// Replay window and limits. A batch asks again before it commits: two of its packets may be one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check_simple(&self, expected: &Expected) -> Result<(), UnprotectError> {
         let key = &self.key;
         if expected.authenticated {
             key.rtp_window.check(expected.index).map_err(stale)?;
         }
-        if key.rtp_used >= self.simple_limit() || key.wraps(expected.index) {
+        if key.rtp_used >= MAX_SRTP_PACKETS || key.wraps(expected.index) {
             return Err(UnprotectError::KeyExhausted);
         }
         Ok(())
     }
 
     /// Takes note of a packet whose tag was right.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn commit_opened(&mut self, expected: Expected) -> Opened<PacketIndex> {
-        let Expected { len, index, authenticated } = expected;
-        let limit = self.simple_limit();
+        let Expected { len, index, .. } = expected;
         let key = &mut self.key;
-        if authenticated {
-            key.rtp_window.commit(index);
-        } else {
-            key.rtp_window.note(index);
-        }
+        key.rtp_window.commit(index);
         key.rtp_used += 1;
-        let rekey_due = is_due(key.rtp_used, limit);
+        let rekey_due = is_due(key.rtp_used, MAX_SRTP_PACKETS);
         self.tracker.commit(index);
         Opened { len, ssrc: self.ssrc, index: PacketIndex::from_u64(index), rekey_due }
     }
@@ -201,13 +196,13 @@ impl Stream {
     fn rtp_key_by_mki(&self, packet: &[u8], seq: u16) -> Result<usize, UnprotectError> {
         let context = &self.key.context;
         let tail = RtpTail::of(&context.policy, seq);
-        let behind = if is_aead(&context.policy) { 0 } else { tail.len() };
+        let behind = if is_aead(context.rtp.cipher) { 0 } else { tail.len() };
         self.key_by_mki(packet, behind)
     }
 
     fn rtcp_key_by_mki(&self, packet: &[u8]) -> Result<usize, UnprotectError> {
         let policy = &self.key.context.policy;
-        self.key_by_mki(packet, if is_aead(policy) { 0 } else { rtcp_tag_len(policy) })
+        self.key_by_mki(packet, if is_aead(policy.cipher) { 0 } else { rtcp_tag_len(policy) })
     }
 
     /// Finds the key whose MKI stands `behind` octets before the end.
@@ -228,7 +223,7 @@ impl Stream {
         if len < layout.header_len {
             return Err(Malformed::Short.into());
         }
-        let index = if tail.roc && !self.ignore_received_roc {
+        let index = if tail.roc && !self.ignores_received_roc() {
             let start = packet.len() - tail.len();
             let roc = packet.get(start..).and_then(|rest| rest.first_chunk::<ROC_LEN>());
             let roc = u32::from_be_bytes(*roc.ok_or(Malformed::Short)?);
@@ -250,7 +245,7 @@ impl Stream {
         at: usize,
     ) -> Result<Opened<PacketIndex>, UnprotectError> {
         let key = self.key(at).ok_or(UnprotectError::KeyExpired)?;
-        let limit = self.allowance(key).srtp_packets;
+        let limit = key.context.lifetime().srtp_packets;
         let view = self.view(&key.context, packet, &layout)?;
         let index = PacketIndex::from_u64(view.index);
         if now >= key.until() || !key.context.validity().holds(index) {
@@ -269,15 +264,11 @@ impl Stream {
         key.prepare(crypto, view.index).map_err(|_| UnprotectError::Unauthenticated)?;
         open_with(key.rtp_keys(view.index), &key.context, packet, &layout, &view, ssrc)?;
 
-        if authenticated {
-            key.rtp_window.commit(view.index);
-        } else {
-            key.rtp_window.note(view.index);
-        }
+        key.rtp_window.commit(view.index);
         key.rtp_used += 1;
         key.confirm(view.index);
         let rekey_due = is_due(key.rtp_used, limit);
-        if view.tail.roc && !self.ignore_received_roc {
+        if view.tail.roc && !self.ignores_received_roc() {
             self.tracker.jump(view.index);
         } else {
             self.tracker.commit(view.index);
@@ -294,10 +285,10 @@ impl Stream {
     ) -> Result<Opened<u32>, UnprotectError> {
         let ssrc = self.ssrc;
         let key = self.key(at).ok_or(UnprotectError::KeyExpired)?;
-        let limit = self.allowance(key).srtcp_packets;
+        let limit = key.context.lifetime().srtcp_packets;
         let context = &key.context;
-        let policy = &context.policy;
-        let aead = is_aead(policy);
+        let policy = &*context.policy;
+        let aead = is_aead(policy.cipher);
         let tag_len = rtcp_tag_len(policy);
         let behind = INDEX_LEN + tag_len + context.mki().len();
         let len =
@@ -318,11 +309,10 @@ impl Stream {
         if u64::from(key.rtcp_window.used()) >= limit {
             return Err(UnprotectError::KeyExhausted);
         }
-        let rederived = context.rtcp_period(crypto, index).map_err(|_| UnprotectError::Unauthenticated)?;
-        let keys = rederived.as_ref().unwrap_or(&context.rtcp);
+        let keys = context.rtcp_keys(crypto, index).map_err(|_| UnprotectError::Unauthenticated)?;
         let header = *packet.first_chunk::<RTCP_CLEAR>().ok_or(Malformed::Short)?;
-        let iv = iv::rtcp(policy.cipher, &keys.salt(), ssrc, word, &header);
-        let transform = rtcp_keys(policy, keys, encrypted);
+        let iv = iv::rtcp(policy.cipher, keys.salt(), ssrc, word, &header);
+        let transform = rtcp_keys(policy, &keys, encrypted);
         let mut tag = [0; mikey_crypto::srtp::MAX_TAG_LEN];
         let tag = tag.get_mut(..tag_len).ok_or(Malformed::Short)?;
         tag.copy_from_slice(packet.get(tag_at..tag_at + tag_len).ok_or(Malformed::Short)?);
@@ -353,33 +343,30 @@ impl Stream {
 /// Authenticates and decrypts; the packet's octets are all that changes.
 #[inline]
 fn open_with(
-    keys: &crate::key::RtpKeys,
+    (keys, rare): (&RtpKeys, &RareRtpKeys),
     context: &Context,
     packet: &mut [u8],
     layout: &RtpLayout,
     view: &View,
     ssrc: Ssrc,
 ) -> Result<(), UnprotectError> {
-    let policy = &context.policy;
-    let cipher = policy.cipher;
-    let extension = keys.rare.as_ref().and_then(|rare| rare.extension.as_ref());
+    let cipher = keys.cipher;
     let ids = context.extensions();
-    if extension.is_some() {
+    if rare.extension.is_some() {
         extension::check(&ids, packet, layout, cipher)?;
     }
     let iv = iv::rtp(cipher, &keys.salt, ssrc, view.index, packet);
     let (body, tail) = packet.split_at_mut_checked(view.len).ok_or(Malformed::Short)?;
-    let aead = is_aead(policy);
-    let tag_at = if aead { 0 } else { tail.len() - view.tail.mac };
+    let tag_at = if is_aead(cipher) { 0 } else { tail.len() - view.tail.mac };
     let tag = tail.get(tag_at..tag_at + view.tail.mac).ok_or(Malformed::Short)?;
-    let transform = match &keys.rare {
-        Some(rare) if view.tail.mac == 0 => rare.untagged.as_ref().unwrap_or(&keys.transform),
+    let transform = match &rare.untagged {
+        Some(untagged) if view.tail.mac == 0 => untagged,
         _ => &keys.transform,
     };
-    let trailer = if aead { None } else { Some(PacketIndex::from_u64(view.index).roc().to_be_bytes()) };
+    let trailer = trailer(cipher, view.index);
     let opening = Opening { iv, packet: body, clear: layout.header_len, trailer, tag };
     transform.open(opening).map_err(|_| UnprotectError::Unauthenticated)?;
-    if let Some((transform, salt)) = extension {
+    if let Some((transform, salt)) = &rare.extension {
         let iv = extension::iv(cipher, salt, ssrc, view.index, body);
         extension::apply(&ids, transform.as_ref(), iv, body, layout)?;
     }

@@ -13,8 +13,8 @@ use common::{crypto, db, here, install, master, octets, rtcp, rtp};
 use mikey_crypto::SecretBytes;
 use mikey_crypto::srtp::{PolicyError, SrtpPolicy};
 use mikey_srtp::{
-    ContextDb, DbConfig, Destination, Direction, Install, InstallError, MasterKey, Mki, Owner, PacketIndex,
-    ProtectError, Ssrc, Ssrcs, StartIndex, Time, UnprotectError, limits,
+    ContextDb, DbConfig, Destination, Direction, InboundPacket, Install, InstallError, MasterKey, Mki, Owner,
+    PacketIndex, ProtectError, Ssrc, Ssrcs, StartIndex, Time, UnprotectError, limits,
 };
 
 const CM: SrtpPolicy = SrtpPolicy::AES_CM_128_HMAC_SHA1_80;
@@ -93,6 +93,116 @@ fn an_ssrc_has_one_sender_at_a_destination() {
         rx.install(install(Direction::Inbound, twice, CM, master(&CM, 5))),
         Err(InstallError::SsrcInUse)
     );
+}
+
+/// An AEAD spoils a packet that is not its own, so the first one only raises the suspicion.
+#[test]
+fn a_collision_under_an_aead_is_seen_at_its_second_packet() {
+    for (first, second) in [(GCM, GCM), (GCM, CM)] {
+        let mut rx = db();
+        rx.install(inbound(1, first, 1)).unwrap();
+        rx.install(inbound(2, second, 2)).unwrap();
+        let own = |seq| sent(first, master(&first, 1), 0x11, seq);
+        let other = |seq| sent(second, master(&second, 2), 0x11, seq);
+        let stranger = |seq| sent(first, master(&first, 3), 0x11, seq);
+        assert!(receive(&mut rx, &own(1)).is_ok());
+        assert_eq!(receive(&mut rx, &other(2)), Err(UnprotectError::Unauthenticated));
+        assert!(receive(&mut rx, &own(2)).is_ok(), "the stream goes on under suspicion");
+        assert_eq!(receive(&mut rx, &own(2)), Err(UnprotectError::Replayed));
+        assert_eq!(receive(&mut rx, &other(3)), Err(UnprotectError::SsrcCollision));
+        // A forgery is none, however often it comes.
+        for seq in 3..9 {
+            assert_eq!(receive(&mut rx, &stranger(seq)), Err(UnprotectError::Unauthenticated), "{seq}");
+        }
+        assert!(receive(&mut rx, &own(3)).is_ok());
+        let mut batch = [other(4), other(5)];
+        let mut items = batch.each_mut().map(|packet| InboundPacket::new(here(), packet));
+        rx.unprotect_rtp_batch(Time::ZERO, &mut items);
+        assert!(items.iter().any(|item| item.outcome == Err(UnprotectError::SsrcCollision)));
+        assert_eq!((rx.stats().collisions, rx.len()), (2, 1));
+    }
+}
+
+#[test]
+fn a_collision_of_srtcp_is_told_apart_from_a_forgery() {
+    let report = |policy: SrtpPolicy, seed| {
+        let mut tx = db();
+        let ssrcs = Ssrcs::one(Ssrc(0x11));
+        let id = tx.install(install(Direction::Outbound, ssrcs, policy, master(&policy, seed))).unwrap();
+        // Else it would be refused as a replay before anything is computed.
+        assert!(tx.set_next_rtcp_index(id, Ssrc(0x11), u32::from(seed)));
+        let packet = rtcp(Ssrc(0x11), b"report");
+        let mut buffer = [&packet[..], &[0; 64]].concat();
+        let len = tx.protect_rtcp(Time::ZERO, here(), &mut buffer, packet.len()).unwrap().len;
+        buffer.truncate(len);
+        buffer
+    };
+    for policy in [CM, GCM] {
+        let mut rx = db();
+        rx.install(inbound(1, policy, 1)).unwrap();
+        rx.install(inbound(2, policy, 2)).unwrap();
+        let mut outcome = |seed| rx.unprotect_rtcp(Time::ZERO, here(), &mut report(policy, seed));
+        assert!(outcome(1).is_ok());
+        assert_eq!(outcome(2), Err(UnprotectError::SsrcCollision));
+        assert_eq!(outcome(3), Err(UnprotectError::Unauthenticated));
+    }
+}
+
+#[test]
+fn an_ssrc_of_both_directions_of_one_session_is_reported() {
+    let mut both = db();
+    let ours = |owner, ssrc, seed| Install {
+        owner: Owner(owner),
+        destination: Destination::flow(owner as u32),
+        ..install(Direction::Outbound, Ssrcs::one(Ssrc(ssrc)), CM, master(&CM, seed))
+    };
+    let us = both.install(ours(7, 0x11, 1)).unwrap();
+    let them = both.install(inbound(7, CM, 2)).unwrap();
+    // Another session's SSRCs are its own affair.
+    both.install(ours(8, 0x12, 3)).unwrap();
+    for (ssrc, clash) in [(0x10, false), (0x12, false), (0x11, true)] {
+        assert!(!both.stream(us, Ssrc(0x11)).unwrap().clash);
+        let accepted = receive(&mut both, &sent(CM, master(&CM, 2), ssrc, 1)).unwrap();
+        assert_eq!((accepted.bound, accepted.clash), (true, clash), "{ssrc:x}");
+        assert_eq!(both.stream(them, Ssrc(ssrc)).unwrap().clash, clash);
+    }
+    assert!(both.stream(us, Ssrc(0x11)).unwrap().clash);
+    assert_eq!(both.stats().clashes, 1);
+    // Told at an installation as well.
+    both.add_ssrc(us, Ssrc(0x10), StartIndex::BEGIN).unwrap();
+    assert!(both.stream(us, Ssrc(0x10)).unwrap().clash);
+    assert_eq!(both.stats().clashes, 2);
+    both.remove(us);
+    assert!(!both.stream(them, Ssrc(0x11)).unwrap().clash, "we have chosen another");
+}
+
+#[test]
+fn owners_and_keys_are_found_after_any_removal() {
+    let mut many = db();
+    let install = |many: &mut ContextDb, owner: u64, ssrc: u32| {
+        let key = SecretBytes::copy_from(&[&ssrc.to_be_bytes()[..], &[0; 12]].concat());
+        let key = MasterKey::new(key, SecretBytes::zeroed(14));
+        let ssrcs = Ssrcs::one(Ssrc(ssrc));
+        many.install(Install { owner: Owner(owner), ..install(Direction::Outbound, ssrcs, CM, key) })
+    };
+    let ids: Vec<_> = (0..300).map(|ssrc| install(&mut many, u64::from(ssrc % 3), ssrc).unwrap()).collect();
+    for (ssrc, id) in (0..300u32).zip(&ids).filter(|(ssrc, _)| ssrc % 5 == 0) {
+        assert_eq!(install(&mut many, 9, 1000 + ssrc).map(|_| ()), Ok(()));
+        assert!(many.remove(*id));
+    }
+    for ssrc in 0..300u32 {
+        let known = many.uses(Owner(u64::from(ssrc % 3)), Direction::Outbound, Ssrc(ssrc));
+        assert_eq!(known, ssrc % 5 != 0, "{ssrc}");
+        if ssrc % 5 != 0 {
+            let again = install(&mut many, 50, ssrc + 5000).unwrap();
+            assert!(many.remove(again));
+        }
+    }
+    assert_eq!(many.remove_owner(Owner(1)), 80);
+    assert_eq!(many.remove_owner(Owner(9)), 60);
+    assert_eq!(many.remove_owner(Owner(0)) + many.remove_owner(Owner(2)), 160);
+    assert!(many.is_empty());
+    assert!(install(&mut many, 77, 1).is_ok(), "its key is nobody's");
 }
 
 #[test]

@@ -113,3 +113,27 @@ fn one_key_never_serves_two_senders_in_any_shard() {
         "a failed installation has left no claim"
     );
 }
+
+#[test]
+fn a_clash_is_seen_across_shards() {
+    let db = shared();
+    let ours: Vec<_> = (0..20u32)
+        .map(|ssrc| {
+            let install = install(Direction::Outbound, Ssrcs::one(Ssrc(ssrc)), CM, master(&CM, ssrc as u8));
+            db.install(Install { owner: Owner(3), ..install }).unwrap()
+        })
+        .collect();
+    let theirs = install(Direction::Inbound, Ssrcs::Any, CM, master(&CM, 99));
+    let theirs = db.install(Install { owner: Owner(3), ..theirs }).unwrap();
+    let peer = shared();
+    peer.install(install(Direction::Outbound, Ssrcs::Any, CM, master(&CM, 99))).unwrap();
+    for ssrc in 10..30u32 {
+        let packet = rtp(Ssrc(ssrc), 1, b"x");
+        let mut buffer = [&packet[..], &[0; 32]].concat();
+        let len = peer.protect_rtp(Time::ZERO, here(), &mut buffer, packet.len()).unwrap().len;
+        let accepted = db.unprotect_rtp(Time::ZERO, here(), &mut buffer[..len]).unwrap();
+        assert_eq!((accepted.bound, accepted.clash), (true, ssrc < 20), "{ssrc}");
+    }
+    assert!(db.streams(&theirs).iter().all(|info| info.clash == (info.ssrc.0 < 20)));
+    assert!(db.streams(&ours[15])[0].clash && !db.streams(&ours[5])[0].clash);
+}

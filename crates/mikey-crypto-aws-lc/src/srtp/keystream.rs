@@ -41,38 +41,51 @@ impl Keystream for NoCipher {
 }
 
 /// Counter mode.
-pub(super) struct Ctr<A> {
-    aes: A,
-    prefix: u8,
-}
+pub(super) struct Ctr<A>(A);
 
 impl<A: Aes> Ctr<A> {
-    pub(super) fn with_key(key: &[u8], prefix: u8) -> Result<Self, UnsupportedTransform> {
-        Ok(Self { aes: A::new_from_slice(key).map_err(|_| UnsupportedTransform)?, prefix })
+    pub(super) fn with_key(key: &[u8]) -> Result<Self, UnsupportedTransform> {
+        Ok(Self(A::new_from_slice(key).map_err(|_| UnsupportedTransform)?))
     }
 }
 
 impl<A: Aes> FromKeys for Ctr<A> {
     fn from_keys(keys: &TransformKeys<'_>) -> Result<Self, UnsupportedTransform> {
-        Self::with_key(keys.encryption, keys.prefix_len)
+        if keys.prefix_len == 0 { Self::with_key(keys.encryption) } else { Err(UnsupportedTransform) }
     }
 }
 
 impl<A: Aes> Keystream for Ctr<A> {
     #[inline]
     fn apply(&self, iv: &[u8; 16], data: &mut [u8]) {
-        let core = CtrCore::<&A, ctr::flavors::Ctr128BE>::inner_iv_init(&self.aes, iv.into());
-        if self.prefix != 0 {
-            let mut stream = Ctr128BE::<&A>::from_core(core);
-            stream.seek(u32::from(self.prefix));
-            stream.apply_keystream(data);
-            return;
-        }
+        let core = CtrCore::<&A, ctr::flavors::Ctr128BE>::inner_iv_init(&self.0, iv.into());
         if data.len().is_multiple_of(16) || data.len() > SMALL {
             core.apply_keystream_partial(data.into());
         } else {
             apply_small(core, data);
         }
+    }
+}
+
+/// Counter mode behind a keystream prefix (RFC 3711 section 4.1), which nobody uses with a MAC.
+pub(super) struct PrefixedCtr<A> {
+    aes: A,
+    prefix: u8,
+}
+
+impl<A: Aes> FromKeys for PrefixedCtr<A> {
+    fn from_keys(keys: &TransformKeys<'_>) -> Result<Self, UnsupportedTransform> {
+        let aes = A::new_from_slice(keys.encryption).map_err(|_| UnsupportedTransform)?;
+        Ok(Self { aes, prefix: keys.prefix_len })
+    }
+}
+
+impl<A: Aes> Keystream for PrefixedCtr<A> {
+    fn apply(&self, iv: &[u8; 16], data: &mut [u8]) {
+        let core = CtrCore::<&A, ctr::flavors::Ctr128BE>::inner_iv_init(&self.aes, iv.into());
+        let mut stream = Ctr128BE::<&A>::from_core(core);
+        stream.seek(u32::from(self.prefix));
+        stream.apply_keystream(data);
     }
 }
 
@@ -178,7 +191,7 @@ mod tests {
         fn check<A: Aes>(key: &str, first: &str, last: &str) {
             let iv: [u8; 16] = hex("f0f1f2f3f4f5f6f7f8f9fafbfcfd0000").try_into().unwrap();
             let mut data = vec![0; 0xff02 * 16];
-            Ctr::<A>::with_key(&hex(key), 0).unwrap().apply(&iv, &mut data);
+            Ctr::<A>::with_key(&hex(key)).unwrap().apply(&iv, &mut data);
             assert_eq!(data[..48], hex(first)[..]);
             assert_eq!(data[data.len() - 48..], hex(last)[..]);
         }
@@ -204,10 +217,12 @@ mod tests {
         let (key, salt, iv) = ([7; 16], [9; 14], [3; 16]);
         let mut whole = [0; 400];
         let mut tail = [0; 100];
-        Ctr::<Aes128Enc>::with_key(&key, 0).unwrap().apply(&iv, &mut whole);
+        Ctr::<Aes128Enc>::with_key(&key).unwrap().apply(&iv, &mut whole);
         for prefix in [1u8, 15, 16, 17, 255] {
             tail.fill(0);
-            Ctr::<Aes128Enc>::with_key(&key, prefix).unwrap().apply(&iv, &mut tail);
+            let keys = TransformKeys { cipher: SrtpCipher::AesCm, ..f8_keys(&key, &salt, prefix) };
+            assert!(Ctr::<Aes128Enc>::from_keys(&keys).is_err());
+            PrefixedCtr::<Aes128Enc>::from_keys(&keys).unwrap().apply(&iv, &mut tail);
             assert_eq!(tail[..], whole[usize::from(prefix)..][..100]);
         }
         whole.fill(0);

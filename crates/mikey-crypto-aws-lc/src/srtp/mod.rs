@@ -17,7 +17,7 @@ use mikey_crypto::srtp::{
 };
 
 use gcm::Gcm;
-use keystream::{Ctr, F8, Keystream, NoCipher};
+use keystream::{Ctr, F8, Keystream, NoCipher, PrefixedCtr};
 use mac::{HmacSha1, Mac, NoMac};
 use packet::Composed;
 
@@ -27,9 +27,9 @@ pub(crate) struct Srtp;
 impl SrtpCrypto for Srtp {
     fn aes_cm_prf(&self, key: &[u8], iv: &[u8; 16], out: &mut [u8]) -> Result<(), UnsupportedTransform> {
         match key.len() {
-            16 => Ctr::<Aes128Enc>::with_key(key, 0)?.apply(iv, out),
-            24 => Ctr::<Aes192Enc>::with_key(key, 0)?.apply(iv, out),
-            32 => Ctr::<Aes256Enc>::with_key(key, 0)?.apply(iv, out),
+            16 => Ctr::<Aes128Enc>::with_key(key)?.apply(iv, out),
+            24 => Ctr::<Aes192Enc>::with_key(key)?.apply(iv, out),
+            32 => Ctr::<Aes256Enc>::with_key(key)?.apply(iv, out),
             _ => return Err(UnsupportedTransform),
         }
         Ok(())
@@ -93,12 +93,26 @@ fn dispatch<V: Visitor>(keys: &TransformKeys<'_>, visitor: V) -> Result<V::Outpu
     match (keys.cipher, keys.encryption.len()) {
         (SrtpCipher::AesGcm, _) => Ok(visitor.visit(Gcm::new(keys)?)),
         (SrtpCipher::Null, _) => with_mac::<NoCipher, HmacSha1, V>(keys, visitor),
+        (SrtpCipher::AesCm, len) if keys.prefix_len != 0 => prefixed(keys, len, visitor),
         (SrtpCipher::AesCm, 16) => with_mac::<Ctr<Aes128Enc>, HmacSha1, V>(keys, visitor),
         (SrtpCipher::AesCm, 24) => with_mac::<Ctr<Aes192Enc>, HmacSha1, V>(keys, visitor),
         (SrtpCipher::AesCm, 32) => with_mac::<Ctr<Aes256Enc>, HmacSha1, V>(keys, visitor),
         (SrtpCipher::AesF8, 16) => with_mac::<F8<Aes128Enc>, HmacSha1, V>(keys, visitor),
         (SrtpCipher::AesF8, 24) => with_mac::<F8<Aes192Enc>, HmacSha1, V>(keys, visitor),
         (SrtpCipher::AesF8, 32) => with_mac::<F8<Aes256Enc>, HmacSha1, V>(keys, visitor),
+        _ => Err(UnsupportedTransform),
+    }
+}
+
+fn prefixed<V: Visitor>(
+    keys: &TransformKeys<'_>,
+    len: usize,
+    visitor: V,
+) -> Result<V::Output, UnsupportedTransform> {
+    match len {
+        16 => with_mac::<PrefixedCtr<Aes128Enc>, HmacSha1, V>(keys, visitor),
+        24 => with_mac::<PrefixedCtr<Aes192Enc>, HmacSha1, V>(keys, visitor),
+        32 => with_mac::<PrefixedCtr<Aes256Enc>, HmacSha1, V>(keys, visitor),
         _ => Err(UnsupportedTransform),
     }
 }

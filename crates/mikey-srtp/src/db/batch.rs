@@ -12,9 +12,11 @@ use crate::db::Accepted;
 use crate::destination::Destination;
 use crate::error::{ProtectError, UnprotectError};
 use crate::index::epoch;
+use crate::limits::MAX_SRTP_PACKETS;
 use crate::packet::{Malformed, RtpLayout};
 use crate::protect::{Protected, Ready};
 use crate::sender::Direction;
+use crate::tag::is_aead;
 use crate::time::Time;
 use crate::unprotect::Expected;
 
@@ -115,6 +117,13 @@ impl ContextDb {
             }
             return;
         }
+        if plans.iter().flatten().any(|plan| plan.alone) {
+            for (plan, item) in plans.iter().flatten().zip(items) {
+                let tag = self.seal_planned(plan, item);
+                self.finish_protect(plan, &tag, item);
+            }
+            return;
+        }
         let mut tags = [Err(AuthFailed); N];
         {
             let mut jobs = [const { None }; N];
@@ -131,9 +140,16 @@ impl ContextDb {
             }
         }
         for ((plan, tag), item) in plans.iter().flatten().zip(&tags).zip(items) {
-            item.outcome = self.finish_protect(plan, tag, item.buffer, item.len);
-            self.stats.count_protect(&item.outcome);
+            self.finish_protect(plan, tag, item);
         }
+    }
+
+    #[inline]
+    fn seal_planned(&self, plan: &ProtectPlan, item: &mut OutboundPacket<'_>) -> Result<Tag, AuthFailed> {
+        let stream = &self.streams.get(plan.slot).ok_or(AuthFailed)?.stream;
+        let body = item.buffer.get_mut(..item.len).ok_or(AuthFailed)?;
+        let sealing = stream.sealing_simple(&plan.ready, body, plan.clear);
+        stream.key.context.rtp.transform.seal(sealing)
     }
 
     /// Where a packet's stream is and what it will become, if its stream is simple and takes it.
@@ -141,14 +157,27 @@ impl ContextDb {
         let layout = RtpLayout::parse(item.buffer.get(..item.len)?).ok()?;
         let slot = self.find_hot(Direction::Outbound, item.to, layout.ssrc)?;
         let stream = &self.streams.get(slot)?.stream;
-        if !stream.is_simple() || stream.key.rtp_used + GROUP > stream.simple_limit() {
+        if !stream.is_simple() || stream.key.rtp_used + GROUP > MAX_SRTP_PACKETS {
             return None;
         }
+        let alone = is_aead(stream.key.context.rtp.cipher);
         let ready = stream.prepare_simple(item.buffer.len(), item.len, layout.seq).ok()?;
-        Some(ProtectPlan { slot, clear: layout.header_len, ready })
+        Some(ProtectPlan { slot, clear: layout.header_len, alone, ready })
     }
 
+    #[inline]
     fn finish_protect(
+        &mut self,
+        plan: &ProtectPlan,
+        tag: &Result<Tag, AuthFailed>,
+        item: &mut OutboundPacket<'_>,
+    ) {
+        item.outcome = self.try_finish_protect(plan, tag, item.buffer, item.len);
+        self.stats.count_protect(&item.outcome);
+    }
+
+    #[inline]
+    fn try_finish_protect(
         &mut self,
         plan: &ProtectPlan,
         tag: &Result<Tag, AuthFailed>,
@@ -173,14 +202,21 @@ impl ContextDb {
             }
             return;
         }
+        if plans.iter().flatten().any(|plan| plan.alone) {
+            for (plan, item) in plans.into_iter().flatten().zip(items) {
+                item.outcome = self.unprotect_at(now, item.at, item.packet, plan.layout, plan.slot);
+                self.stats.count_unprotect(&item.outcome);
+            }
+            return;
+        }
         let mut expectations = [const { Err(UnprotectError::UnknownStream) }; N];
         {
             let mut jobs = [const { None }; N];
             let places =
                 jobs.iter_mut().zip(&mut expectations).zip(plans.iter().flatten()).zip(items.iter_mut());
-            for (((job, expectation), (slot, layout)), item) in places {
-                let Some(entry) = self.streams.get(*slot) else { continue };
-                match entry.stream.opening_simple(item.packet, *layout) {
+            for (((job, expectation), plan), item) in places {
+                let Some(entry) = self.streams.get(plan.slot) else { continue };
+                match entry.stream.opening_simple(item.packet, plan.layout) {
                     Ok((expected, opening)) => {
                         *expectation = Ok(expected);
                         let transform = entry.stream.key.context.rtp.transform.as_ref();
@@ -196,21 +232,26 @@ impl ContextDb {
                 }
             }
         }
-        for ((expectation, plan), item) in expectations.into_iter().zip(plans).zip(items) {
-            let Some((slot, layout)) = plan else { continue };
-            item.outcome = match self.finish_unprotect(slot, expectation) {
-                Err(error) => Err(self.refuse(now, item.at, item.packet, layout, slot, error)),
+        for ((expectation, plan), item) in
+            expectations.into_iter().zip(plans.into_iter().flatten()).zip(items)
+        {
+            item.outcome = match self.finish_unprotect(plan.slot, expectation) {
+                Err(error) => {
+                    Err(self.refuse_rtp(now, item.at, item.packet, plan.layout, plan.slot, error, false))
+                }
                 accepted => accepted,
             };
             self.stats.count_unprotect(&item.outcome);
         }
     }
 
-    /// The slot of a packet's stream, if it is simple.
-    fn plan_unprotect(&mut self, item: &InboundPacket<'_>) -> Option<(u32, RtpLayout)> {
+    /// Where a packet's stream is, if the stream is simple.
+    fn plan_unprotect(&mut self, item: &InboundPacket<'_>) -> Option<UnprotectPlan> {
         let layout = RtpLayout::parse(item.packet).ok()?;
         let slot = self.find_hot(Direction::Inbound, item.at, layout.ssrc)?;
-        self.streams.get(slot)?.stream.is_simple().then_some((slot, layout))
+        let stream = &self.streams.get(slot)?.stream;
+        let alone = is_aead(stream.key.context.rtp.cipher);
+        stream.is_simple().then_some(UnprotectPlan { slot, alone, layout })
     }
 
     /// The window is asked again: two packets of a group may be one packet twice.
@@ -223,7 +264,7 @@ impl ContextDb {
         let entry = self.streams.get_mut(slot).ok_or(UnprotectError::UnknownStream)?;
         entry.stream.check_simple(&expected)?;
         let opened = entry.stream.commit_opened(expected);
-        Ok(accepted(opened, entry.owner, entry.sender, false))
+        Ok(accepted(opened, self.whose(slot), false, false))
     }
 }
 
@@ -231,7 +272,17 @@ impl ContextDb {
 struct ProtectPlan {
     slot: u32,
     clear: usize,
+    /// An AEAD has nothing that could take turns: what the group gains is that its streams are found ahead.
+    alone: bool,
     ready: Ready,
+}
+
+/// A packet that can be unprotected in a group.
+struct UnprotectPlan {
+    slot: u32,
+    /// As in [`ProtectPlan`].
+    alone: bool,
+    layout: RtpLayout,
 }
 
 /// Whether all packets of a group have a plan, and no two want one index of one stream, or lie on both sides of a wrap.

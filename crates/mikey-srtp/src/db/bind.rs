@@ -8,52 +8,68 @@ use crate::destination::Destination;
 use crate::error::UnprotectError;
 use crate::index::{IndexTracker, Ssrc};
 use crate::limits::{MAX_SSRCS_PER_WILDCARD, MAX_WILDCARD_TRIALS};
-use crate::packet::RtpLayout;
 use crate::sender::{Sender, SenderId};
 use crate::stream::Stream;
 use crate::tag::{RtpTail, is_aead, rtcp_tag_len};
-use crate::time::Time;
 
 impl ContextDb {
-    /// Counts a refusal of a known SSRC, and says what it means: if a wildcard sender's key is right, that sender has taken another's SSRC
-    /// (RFC 3550 section 8.2). An AEAD that failed has left nothing to try, so it stays a forgery.
+    /// Counts a refusal of a known SSRC, and says what it means: if a wildcard sender's key is right, that sender has
+    /// taken another's SSRC (RFC 3550 section 8.2).
+    ///
+    /// An AEAD that fails leaves nothing of the packet to try. So the stream is suspected, the next packet is kept while
+    /// it is opened, and with `kept` the two senders are told apart: a collision is never of one packet alone.
     #[cold]
-    pub(super) fn refuse(
+    pub(super) fn refuse<T>(
         &mut self,
-        now: Time,
         at: Destination,
         packet: &[u8],
-        layout: RtpLayout,
         slot: u32,
         error: UnprotectError,
+        kept: bool,
+        mut open: impl FnMut(&mut Self, &mut Stream, &mut [u8]) -> Result<T, UnprotectError>,
     ) -> UnprotectError {
         let Some(entry) = self.streams.get_mut(slot) else { return error };
         entry.stream.refused = entry.stream.refused.wrapping_add(1);
+        let spoilt = match error {
+            UnprotectError::UnknownMki => false,
+            UnprotectError::Unauthenticated => is_aead(entry.stream.key.context.rtp.cipher),
+            _ => return error,
+        };
+        entry.suspect = false;
+        let (own, ssrc) = (entry.stream.sender, entry.stream.ssrc);
         if self.wildcards.is_empty() {
             return error;
         }
-        let sender = entry.sender;
-        let intact = match error {
-            UnprotectError::UnknownMki => true,
-            UnprotectError::Unauthenticated => !is_aead(&entry.stream.key.context.policy),
-            _ => false,
-        };
-        let others = self.candidates(at, packet).ids.into_iter().flatten().filter(|id| *id != sender);
+        let intact = core::mem::take(&mut self.intact);
         let mut copy = core::mem::take(&mut self.trial);
+        let packet = if kept { &intact } else { packet };
+        let candidates = self.candidates(at, packet);
         let mut verdict = error;
-        for id in others.filter(|_| intact) {
-            let Some(mut stream) = self.stream_of(id, layout.ssrc, IndexTracker::with_roc(0)) else {
-                continue;
-            };
+        for id in candidates.ids.into_iter().flatten().filter(|id| id.slot != own) {
+            if spoilt && !kept {
+                if let Some(entry) = self.streams.get_mut(slot) {
+                    entry.suspect = true;
+                }
+                break;
+            }
+            let Some(mut stream) = self.stream_of(id, ssrc, IndexTracker::with_roc(0)) else { continue };
             copy.clear();
             copy.extend_from_slice(packet);
-            if stream.unprotect_rtp(self.crypto, now, &mut copy, layout, &mut self.spare).is_ok() {
+            if open(self, &mut stream, &mut copy).is_ok() {
                 verdict = UnprotectError::SsrcCollision;
                 break;
             }
         }
         self.trial = copy;
+        self.intact = intact;
         verdict
+    }
+
+    /// Keeps a packet as it came.
+    #[cold]
+    pub(super) fn keep(&mut self, packet: &[u8]) {
+        self.intact.clear();
+        self.intact.extend_from_slice(packet);
     }
 
     /// The wildcard senders of a destination from which this packet may be, at most as many as may be tried. A packet with an
@@ -115,7 +131,7 @@ impl ContextDb {
             let Some(mut stream) = self.stream_of(id, ssrc, IndexTracker::with_roc(0)) else { continue };
             match open(self, &mut stream, packet) {
                 Ok(opened) => {
-                    if !self.has_room(id) || self.add_stream(id, stream).is_none() {
+                    if !self.has_room(id) || self.add_stream(stream).is_none() {
                         return Err(UnprotectError::TooManySsrcs);
                     }
                     return Ok((opened, id));
@@ -142,9 +158,12 @@ fn may_be_from(sender: &Sender, packet: &[u8]) -> bool {
         _ => return false,
     };
     sender.keys().any(|key| {
-        let (policy, mki) = (&key.context.policy, key.context.mki());
-        let behind =
-            if is_aead(policy) { [0, 0] } else { [RtpTail::of(policy, seq).len(), rtcp_tag_len(policy)] };
+        let (policy, mki) = (&*key.context.policy, key.context.mki());
+        let behind = if is_aead(policy.cipher) {
+            [0, 0]
+        } else {
+            [RtpTail::of(policy, seq).len(), rtcp_tag_len(policy)]
+        };
         let stands = |behind: usize| packet.len().checked_sub(behind).and_then(|end| packet.get(..end));
         mki.is_empty() || behind.into_iter().filter_map(stands).any(|head| head.ends_with(mki))
     })

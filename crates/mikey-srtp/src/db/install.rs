@@ -5,13 +5,15 @@ use alloc::vec::Vec;
 
 use mikey_crypto::srtp::SrtpPolicy;
 
-use super::{ContextDb, DbStream, KeyOwner, NO_STREAM};
+use super::register::NO_SENDER;
+use super::{ContextDb, DbStream, NO_STREAM};
 use crate::error::InstallError;
 use crate::extension::ExtensionIds;
 use crate::index::{IndexTracker, Ssrc};
 use crate::key::{Context, MasterKey, Validity};
 use crate::limits::{MAX_KEYS, MAX_WINDOW, MIN_WINDOW};
-use crate::sender::{Direction, Install, Owner, Sender, SenderId, SenderKey, Ssrcs, StartIndex};
+use crate::replay::ReplayWindow;
+use crate::sender::{Direction, Install, OtherKey, Owner, Sender, SenderId, SenderKey, Ssrcs, StartIndex};
 use crate::stream::Stream;
 use crate::time::Time;
 
@@ -37,36 +39,33 @@ impl ContextDb {
         if self.streams.len() + listed.as_ref().map_or(0, Vec::len) > self.max_streams {
             return Err(InstallError::Full);
         }
-        let key = self.make_key(&policy, extensions, owner, direction, key)?;
-        let context = Arc::clone(&key.context);
-        let fingerprint = key.fingerprint;
+        let policy = self.shared_policy(policy);
+        let key = self.make_key(policy, extensions, owner, direction, key)?;
         let serial = self.next_serial;
         let any = listed.is_none();
-        let (last_stream, stream_count, others) = (NO_STREAM, 0, None);
+        let (last_stream, previous, stream_count, others) = (NO_STREAM, NO_SENDER, 0, None);
         let sender = Sender {
             destination,
             direction,
-            any,
             window,
             serial,
             last_stream,
+            previous,
             stream_count,
             owner,
             key,
             others,
         };
-        let Some(slot) = self.senders.insert(sender) else {
-            self.release(fingerprint);
-            return Err(InstallError::Full);
-        };
+        let slot = self.senders.insert(sender).ok_or(InstallError::Full)?;
+        self.register.add(&mut self.senders, slot);
         let id = SenderId { slot, serial };
         self.next_serial = serial.wrapping_add(1);
         if any {
             self.wildcards.entry((destination, direction == Direction::Inbound)).or_default().push(slot);
         }
         for (ssrc, start) in listed.into_iter().flatten() {
-            let stream = Stream::new(ssrc, start.tracker(), Arc::clone(&context), window, false);
-            if self.add_stream(id, stream).is_none() {
+            if self.stream_of(id, ssrc, start.tracker()).and_then(|stream| self.add_stream(stream)).is_none()
+            {
                 self.remove(id);
                 return Err(InstallError::Full);
             }
@@ -84,7 +83,7 @@ impl ContextDb {
     pub fn rekey(&mut self, sender: SenderId, key: MasterKey, retire: Time) -> Result<(), InstallError> {
         let found = self.sender(sender).ok_or(InstallError::UnknownSender)?;
         let (owner, direction) = (found.owner, found.direction);
-        let (policy, extensions) = (found.key.context.policy, found.key.context.extensions());
+        let (policy, extensions) = (Arc::clone(&found.key.context.policy), found.key.context.extensions());
         for other in found.keys() {
             let (old, new) = (other.context.mki(), key.mki.as_ref());
             if old.len() != new.len() {
@@ -98,21 +97,12 @@ impl ContextDb {
         if ranged && found.others().len() + 1 >= MAX_KEYS {
             return Err(InstallError::Full);
         }
-        let key = self.make_key(&policy, extensions, owner, direction, key)?;
+        let key = self.make_key(policy, extensions, owner, direction, key)?;
         let context = Arc::clone(&key.context);
-        let mut released = Vec::new();
-        if let Some(found) = self.senders.get_mut(sender.slot) {
-            let others = found.others.get_or_insert_default();
-            if ranged {
-                others.push(key);
-            } else {
-                others.insert(0, core::mem::replace(&mut found.key, key));
-                for other in others.iter_mut() {
-                    other.until = other.until.min(retire);
-                }
-                let left = if direction == Direction::Outbound { 0 } else { MAX_KEYS - 1 };
-                released.extend(others.drain(left.min(others.len())..).map(|key| key.fingerprint));
-            }
+        if ranged {
+            self.add_other_key(sender.slot, key);
+        } else {
+            self.replace_key(sender.slot, key, retire);
         }
         let slots: Vec<u32> = self.slots(sender).collect();
         for slot in slots {
@@ -123,8 +113,33 @@ impl ContextDb {
                 entry.stream.rekey(Arc::clone(&context), direction, retire);
             }
         }
-        self.release_all(released);
         Ok(())
+    }
+
+    fn add_other_key(&mut self, slot: u32, key: SenderKey) {
+        let Some(sender) = self.senders.get_mut(slot) else { return };
+        self.register.add_older(slot, key.fingerprint);
+        let until = key.context.lifetime().until;
+        sender.others.get_or_insert_default().push(OtherKey { key, until });
+    }
+
+    fn replace_key(&mut self, slot: u32, key: SenderKey, retire: Time) {
+        let Some(sender) = self.senders.get_mut(slot) else { return };
+        let new = key.fingerprint;
+        let old = core::mem::replace(&mut sender.key, key);
+        let replaced = old.fingerprint;
+        let until = old.context.lifetime().until;
+        let others = sender.others.get_or_insert_default();
+        others.insert(0, OtherKey { key: old, until });
+        for other in others.iter_mut() {
+            other.until = other.until.min(retire);
+        }
+        self.register.add_older(slot, replaced);
+        let left = if sender.direction == Direction::Outbound { 0 } else { MAX_KEYS - 1 };
+        for gone in others.drain(left.min(others.len())..) {
+            self.register.remove_older(slot, gone.key.fingerprint);
+        }
+        self.register.replace(&self.senders, slot, replaced, new);
     }
 
     /// Adds an SSRC to a sender.
@@ -137,33 +152,22 @@ impl ContextDb {
             return Err(InstallError::SsrcInUse);
         }
         let stream = self.stream_of(sender, ssrc, start.tracker()).ok_or(InstallError::UnknownSender)?;
-        self.add_stream(sender, stream).map(|_| ()).ok_or(InstallError::Full)
+        self.add_stream(stream).map(|_| ()).ok_or(InstallError::Full)
     }
 
-    /// Forgets the keys whose time is over; call it when the next of them is due, or now and then.
+    /// Forgets the keys whose time is over; call it when the next of them is due, or now and then. A sender's newest key
+    /// stays, to say that it has expired.
     ///
     /// Expired keys are refused whether they are forgotten or not: this is for memory and for wiping.
     pub fn drop_expired(&mut self, now: Time) {
-        let due = self
-            .senders
-            .iter()
-            .filter(|(_, sender)| sender.others.is_some() && sender.keys().any(|key| now >= key.until));
+        let expired = |sender: &Sender| sender.others().iter().any(|other| now >= other.until);
+        let due = self.senders.iter().filter(|(_, sender)| expired(sender));
         let due: Vec<SenderId> = due.map(|(slot, sender)| SenderId { slot, serial: sender.serial }).collect();
-        let mut released = Vec::new();
         for id in due {
-            if let Some(sender) = self.senders.get_mut(id.slot) {
-                let others = sender.others.get_or_insert_default();
-                if now >= sender.key.until && !others.is_empty() {
-                    let next = others.remove(0);
-                    others.push(core::mem::replace(&mut sender.key, next));
+            if let Some(others) = self.senders.get_mut(id.slot).and_then(|sender| sender.others.as_mut()) {
+                for gone in others.extract_if(.., |other| now >= other.until) {
+                    self.register.remove_older(id.slot, gone.key.fingerprint);
                 }
-                others.retain(|key| {
-                    let keep = now < key.until;
-                    if !keep {
-                        released.push(key.fingerprint);
-                    }
-                    keep
-                });
             }
             let slots: Vec<u32> = self.slots(id).collect();
             for slot in slots {
@@ -172,7 +176,6 @@ impl ContextDb {
                 }
             }
         }
-        self.release_all(released);
     }
 
     /// Removes a sender, its streams and its keys. Returns whether it was there.
@@ -181,11 +184,11 @@ impl ContextDb {
         if self.sender(sender).is_none() {
             return false;
         }
+        self.register.remove(&mut self.senders, sender.slot);
         let Some(removed) = self.senders.remove(sender.slot) else { return false };
         for slot in slots {
             self.remove_stream(slot);
         }
-        self.release_all(removed.keys().map(|key| key.fingerprint).collect());
         let place = (removed.destination, removed.direction == Direction::Inbound);
         if let Some(list) = self.wildcards.get_mut(&place) {
             list.retain(|slot| *slot != sender.slot);
@@ -198,10 +201,9 @@ impl ContextDb {
 
     /// Removes everything of one owner. Returns how many senders that were.
     pub fn remove_owner(&mut self, owner: Owner) -> usize {
-        let ids: Vec<SenderId> = self
-            .senders
-            .iter()
-            .filter(|(_, sender)| sender.owner == owner)
+        let ids: Vec<SenderId> = [Direction::Outbound, Direction::Inbound]
+            .into_iter()
+            .flat_map(|direction| self.register.owned(&self.senders, owner, direction))
             .map(|(slot, sender)| SenderId { slot, serial: sender.serial })
             .collect();
         ids.into_iter().filter(|id| self.remove(*id)).count()
@@ -210,34 +212,32 @@ impl ContextDb {
     /// A stream with all keys that its sender has now.
     pub(super) fn stream_of(&self, id: SenderId, ssrc: Ssrc, tracker: IndexTracker) -> Option<Stream> {
         let sender = self.sender(id)?;
-        let first = Arc::clone(&sender.key.context);
-        let mut stream = Stream::new(ssrc, tracker, first, sender.window, sender.any);
-        stream.key.retire(sender.key.until);
-        for key in sender.others() {
-            stream.add(Arc::clone(&key.context)).ok()?.retire(key.until);
+        let (first, window) = (Arc::clone(&sender.key.context), ReplayWindow::new(sender.window));
+        let mut stream = Stream::new(ssrc, id.slot, tracker, first, window);
+        for other in sender.others() {
+            stream.add(Arc::clone(&other.key.context)).ok()?.retire(other.until);
         }
         Some(stream)
     }
 
-    pub(super) fn add_stream(&mut self, id: SenderId, stream: Stream) -> Option<u32> {
+    /// Puts a stream into the table, under its sender.
+    pub(super) fn add_stream(&mut self, stream: Stream) -> Option<u32> {
         if self.streams.len() >= self.max_streams {
             return None;
         }
-        let sender = self.senders.get_mut(id.slot)?;
-        let entry = DbStream {
-            destination: sender.destination,
-            direction: sender.direction,
-            previous: sender.last_stream,
-            sender: id,
-            owner: sender.owner,
-            stream,
-        };
+        let (owner, ssrc, its_sender) = (self.senders.get(stream.sender)?.owner, stream.ssrc, stream.sender);
+        let sender = self.senders.get_mut(its_sender)?;
+        let (destination, direction) = (sender.destination, sender.direction);
+        let entry = DbStream { destination, direction, suspect: false, previous: sender.last_stream, stream };
         let hash = entry.hash(self.seed);
         let slot = self.streams.insert(entry)?;
         sender.last_stream = slot;
         sender.stream_count += 1;
         let (streams, seed) = (&self.streams, self.seed);
         self.table.insert_unique(hash, slot, |slot| streams.get(*slot).map_or(0, |entry| entry.hash(seed)));
+        if self.uses(owner, direction.other(), ssrc) {
+            self.stats.clashes += 1;
+        }
         Some(slot)
     }
 
@@ -248,40 +248,30 @@ impl ContextDb {
         }
     }
 
-    /// Makes a context of a key and writes down whose it is.
+    /// Makes a context of a key that is nobody else's.
     fn make_key(
-        &mut self,
-        policy: &SrtpPolicy,
+        &self,
+        policy: Arc<SrtpPolicy>,
         extensions: ExtensionIds,
         owner: Owner,
         direction: Direction,
         key: MasterKey,
     ) -> Result<SenderKey, InstallError> {
-        let until = key.lifetime.until;
         let (context, fingerprint) = Context::new(self.crypto, policy, extensions, key)?;
-        let Owner(number) = owner;
-        let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
-        let owner = [u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])];
-        let known = self.keys.entry(fingerprint).or_insert(KeyOwner { owner, direction, uses: 0 });
-        if known.owner != owner || known.direction != direction {
-            return Err(InstallError::KeyInUse);
-        }
-        known.uses = known.uses.checked_add(1).ok_or(InstallError::Full)?;
-        Ok(SenderKey { context, fingerprint, until })
-    }
-
-    fn release_all(&mut self, fingerprints: Vec<u64>) {
-        for fingerprint in fingerprints {
-            self.release(fingerprint);
+        match self.register.key(&self.senders, fingerprint) {
+            Some(known) if known != (owner, direction) => Err(InstallError::KeyInUse),
+            _ => Ok(SenderKey { context, fingerprint }),
         }
     }
 
-    fn release(&mut self, fingerprint: u64) {
-        if let Some(known) = self.keys.get_mut(&fingerprint) {
-            known.uses -= 1;
-            if known.uses == 0 {
-                self.keys.remove(&fingerprint);
-            }
+    /// The one copy of a policy. Those that nobody has any more go when another comes.
+    fn shared_policy(&mut self, policy: SrtpPolicy) -> Arc<SrtpPolicy> {
+        if let Some(known) = self.policies.iter().find(|known| ***known == policy) {
+            return Arc::clone(known);
         }
+        self.policies.retain(|known| Arc::strong_count(known) > 1);
+        let new = Arc::new(policy);
+        self.policies.push(Arc::clone(&new));
+        new
     }
 }

@@ -7,12 +7,14 @@ mod batch;
 mod bind;
 mod install;
 mod packets;
+mod register;
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use hashbrown::HashTable;
-use mikey_crypto::srtp::SrtpCrypto;
+use mikey_crypto::srtp::{SrtpCrypto, SrtpPolicy};
 
 use crate::destination::Destination;
 use crate::index::Ssrc;
@@ -20,6 +22,8 @@ use crate::sender::{Direction, Owner, Sender, SenderId, StartIndex, StreamInfo};
 use crate::slab::Slab;
 use crate::stats::Stats;
 use crate::stream::Stream;
+
+use register::Register;
 
 pub use batch::{InboundPacket, OutboundPacket};
 pub use packets::{Accepted, AcceptedRtcp};
@@ -77,35 +81,32 @@ pub struct ContextDb {
     next_serial: u32,
     /// Senders that take any SSRC, in the order of their installation.
     wildcards: BTreeMap<(Destination, bool), Vec<u32>>,
-    /// Whose each master key is.
-    keys: BTreeMap<u64, KeyOwner>,
+    /// Whose each master key is, and which senders each owner has.
+    register: Register,
+    /// The policies in use: few, so that contexts share them.
+    policies: Vec<Arc<SrtpPolicy>>,
     stats: Stats,
     /// A packet while several keys are tried on it.
     spare: Vec<u8>,
     /// A packet while several senders are tried on it.
     trial: Vec<u8>,
+    /// A packet as it came, while it may be somebody else's than its stream's.
+    intact: Vec<u8>,
 }
 
-/// A stream with its place in the table.
+/// A stream with its place in the table: two cache lines.
 struct DbStream {
     destination: Destination,
     direction: Direction,
+    /// Inbound: the latest packet failed, and why is to be seen from the next one that does.
+    suspect: bool,
     /// The stream that its sender got before this one.
     previous: u32,
-    sender: SenderId,
-    owner: Owner,
     stream: Stream,
 }
 
 /// No stream has this slot.
 const NO_STREAM: u32 = u32::MAX;
-
-/// Whose a master key is. The owner is kept in halves: a million contexts have a million of these.
-struct KeyOwner {
-    owner: [u32; 2],
-    direction: Direction,
-    uses: u16,
-}
 
 impl ContextDb {
     /// An empty database.
@@ -121,10 +122,12 @@ impl ContextDb {
             senders: Slab::new(),
             next_serial: 0,
             wildcards: BTreeMap::new(),
-            keys: BTreeMap::new(),
+            register: Register::new(config.hash_seed),
+            policies: Vec::new(),
             stats: Stats::default(),
             spare: Vec::new(),
             trial: Vec::new(),
+            intact: Vec::new(),
         }
     }
 
@@ -148,7 +151,7 @@ impl ContextDb {
 
     /// The streams of a sender, late-bound ones included; none if there is no such sender.
     pub fn streams(&self, sender: SenderId) -> impl Iterator<Item = StreamInfo> {
-        self.slots(sender).filter_map(|slot| self.streams.get(slot)).map(|entry| info(&entry.stream))
+        self.slots(sender).filter_map(|slot| self.streams.get(slot)).map(|entry| self.info(entry))
     }
 
     /// One stream of a sender.
@@ -173,7 +176,7 @@ impl ContextDb {
 
     /// RFC 4771 mode 3: whether ROCs that come in packets are ignored, because the application knows ours to be right.
     pub fn ignore_received_roc(&mut self, sender: SenderId, ssrc: Ssrc, ignore: bool) -> bool {
-        self.change(sender, ssrc, |stream| stream.ignore_received_roc = ignore)
+        self.change(sender, ssrc, |stream| stream.rare.get_or_insert_default().ignore_received_roc = ignore)
     }
 
     fn change(&mut self, sender: SenderId, ssrc: Ssrc, change: impl FnOnce(&mut Stream)) -> bool {
@@ -224,21 +227,54 @@ impl ContextDb {
             entry.stream.ssrc == ssrc && entry.destination == destination && entry.direction == direction
         })
     }
-}
 
-fn info(stream: &Stream) -> StreamInfo {
-    let highest = stream.tracker.highest();
-    StreamInfo {
-        ssrc: stream.ssrc,
-        index: stream.tracker.is_known().then_some(highest),
-        roc: highest.roc(),
-        next_rtcp_index: stream.rtcp_next,
-        stats: stream.stats(),
+    /// Whether a stream of that owner and direction has this SSRC, among the latest [`MAX_SENDERS_COMPARED`] senders.
+    ///
+    /// [`MAX_SENDERS_COMPARED`]: crate::limits::MAX_SENDERS_COMPARED
+    #[must_use]
+    pub fn uses(&self, owner: Owner, direction: Direction, ssrc: Ssrc) -> bool {
+        self.register.compared(&self.senders, owner, direction).any(|sender| {
+            self.find(direction, sender.destination, ssrc)
+                .and_then(|slot| self.streams.get(slot))
+                .and_then(|entry| self.senders.get(entry.stream.sender))
+                .is_some_and(|found| found.owner == owner)
+        })
+    }
+
+    fn info(&self, entry: &DbStream) -> StreamInfo {
+        let stream = &entry.stream;
+        let owner = self.senders.get(stream.sender).map(|sender| sender.owner);
+        let highest = stream.tracker.highest();
+        StreamInfo {
+            ssrc: stream.ssrc,
+            index: stream.tracker.is_known().then_some(highest),
+            roc: highest.roc(),
+            next_rtcp_index: stream.rtcp_next,
+            clash: owner.is_some_and(|owner| self.uses(owner, entry.direction.other(), stream.ssrc)),
+            stats: stream.stats(),
+        }
     }
 }
 
 impl DbStream {
     fn hash(&self, seed: [u64; 2]) -> u64 {
         self.destination.hash(self.stream.ssrc, self.direction as u8, seed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Context;
+
+    /// What a million contexts have a million of (docs/performance.md).
+    #[test]
+    fn contexts_are_small() {
+        let counts = 2 * size_of::<usize>();
+        assert_eq!(counts + size_of::<Context>(), 120);
+        assert_eq!(size_of::<DbStream>(), 120);
+        assert_eq!(size_of::<Sender>(), 72);
+        assert_eq!(Slab::<DbStream>::SLOT, 120);
+        assert_eq!(Slab::<Sender>::SLOT, 72);
     }
 }

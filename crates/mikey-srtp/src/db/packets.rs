@@ -26,6 +26,8 @@ pub struct Accepted {
     pub sender: SenderId,
     /// The SSRC was bound to a wildcard sender by this packet.
     pub bound: bool,
+    /// The SSRC, just bound, is one of ours in the same session: choose another (RFC 3550 section 8.2).
+    pub clash: bool,
     /// Less than a sixteenth of the key's packets is left.
     pub rekey_due: bool,
 }
@@ -46,6 +48,8 @@ pub struct AcceptedRtcp {
     pub sender: SenderId,
     /// The SSRC was bound to a wildcard sender by this packet.
     pub bound: bool,
+    /// The SSRC, just bound, is one of ours in the same session: choose another (RFC 3550 section 8.2).
+    pub clash: bool,
     /// Less than a sixteenth of the key's packets is left.
     pub rekey_due: bool,
 }
@@ -67,7 +71,7 @@ impl ContextDb {
         outcome
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_protect_rtp(
         &mut self,
         now: Time,
@@ -135,7 +139,7 @@ impl ContextDb {
         }
         let stream =
             self.stream_of(id, ssrc, IndexTracker::with_roc(0)).ok_or(ProtectError::UnknownStream)?;
-        self.add_stream(id, stream).ok_or(ProtectError::UnknownStream)
+        self.add_stream(stream).ok_or(ProtectError::UnknownStream)
     }
 
     /// Turns the SRTP packet in `packet`, which came to our address `at`, into an RTP packet, in place.
@@ -153,7 +157,7 @@ impl ContextDb {
         outcome
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_unprotect_rtp(
         &mut self,
         now: Time,
@@ -164,12 +168,71 @@ impl ContextDb {
         let Some(slot) = self.find_hot(Direction::Inbound, at, layout.ssrc) else {
             return self.bind_rtp(now, at, packet, layout);
         };
+        self.unprotect_at(now, at, packet, layout, slot)
+    }
+
+    /// A packet whose stream is found.
+    #[inline(always)]
+    pub(super) fn unprotect_at(
+        &mut self,
+        now: Time,
+        at: Destination,
+        packet: &mut [u8],
+        layout: RtpLayout,
+        slot: u32,
+    ) -> Result<Accepted, UnprotectError> {
         let entry = self.streams.get_mut(slot).ok_or(UnprotectError::UnknownStream)?;
-        let (owner, sender) = (entry.owner, entry.sender);
-        match entry.stream.unprotect_rtp(self.crypto, now, packet, layout, &mut self.spare) {
-            Ok(opened) => Ok(accepted(opened, owner, sender, false)),
-            Err(error) => Err(self.refuse(now, at, packet, layout, slot, error)),
+        if entry.suspect {
+            return self.unprotect_suspect(now, at, packet, layout, slot);
         }
+        match entry.stream.unprotect_rtp(self.crypto, now, packet, layout, &mut self.spare) {
+            Ok(opened) => Ok(accepted(opened, self.whose(slot), false, false)),
+            Err(error) => Err(self.refuse_rtp(now, at, packet, layout, slot, error, false)),
+        }
+    }
+
+    /// A packet that is kept, since the one before it failed.
+    #[cold]
+    fn unprotect_suspect(
+        &mut self,
+        now: Time,
+        at: Destination,
+        packet: &mut [u8],
+        layout: RtpLayout,
+        slot: u32,
+    ) -> Result<Accepted, UnprotectError> {
+        self.keep(packet);
+        let entry = self.streams.get_mut(slot).ok_or(UnprotectError::UnknownStream)?;
+        match entry.stream.unprotect_rtp(self.crypto, now, packet, layout, &mut self.spare) {
+            Ok(opened) => Ok(accepted(opened, self.whose(slot), false, false)),
+            Err(error) => Err(self.refuse_rtp(now, at, packet, layout, slot, error, true)),
+        }
+    }
+
+    #[cold]
+    #[expect(clippy::too_many_arguments, reason = "what is known of a packet that was refused")]
+    pub(super) fn refuse_rtp(
+        &mut self,
+        now: Time,
+        at: Destination,
+        packet: &[u8],
+        layout: RtpLayout,
+        slot: u32,
+        error: UnprotectError,
+        kept: bool,
+    ) -> UnprotectError {
+        self.refuse(at, packet, slot, error, kept, |db, stream, packet| {
+            stream.unprotect_rtp(db.crypto, now, packet, layout, &mut db.spare)
+        })
+    }
+
+    /// Whose a stream is.
+    #[inline]
+    pub(super) fn whose(&self, slot: u32) -> (Owner, SenderId) {
+        let slot = self.streams.get(slot).map_or(u32::MAX, |entry| entry.stream.sender);
+        let sender = self.senders.get(slot);
+        let (owner, serial) = sender.map_or((Owner::default(), 0), |sender| (sender.owner, sender.serial));
+        (owner, SenderId { slot, serial })
     }
 
     #[cold]
@@ -183,8 +246,14 @@ impl ContextDb {
         let (opened, sender) = self.bind(at, layout.ssrc, packet, |db, stream, packet| {
             stream.unprotect_rtp(db.crypto, now, packet, layout, &mut db.spare)
         })?;
+        let (owner, clash) = self.newly_bound(sender, layout.ssrc);
+        Ok(accepted(opened, (owner, sender), true, clash))
+    }
+
+    /// The owner of a stream that was just bound, and whether it sends under that SSRC itself.
+    fn newly_bound(&self, sender: SenderId, ssrc: Ssrc) -> (Owner, bool) {
         let owner = self.sender(sender).map_or(Owner::default(), |sender| sender.owner);
-        Ok(accepted(opened, owner, sender, true))
+        (owner, self.uses(owner, Direction::Outbound, ssrc))
     }
 
     /// Turns the SRTCP packet in `packet`, which came to our address `at`, into an RTCP packet, in place.
@@ -213,27 +282,40 @@ impl ContextDb {
             let (opened, sender) = self.bind(at, ssrc, packet, |db, stream, packet| {
                 stream.unprotect_rtcp(db.crypto, now, packet, &mut db.spare)
             })?;
-            let owner = self.sender(sender).map_or(Owner::default(), |sender| sender.owner);
-            return Ok(accepted_rtcp(opened, owner, sender, true));
+            let (owner, clash) = self.newly_bound(sender, ssrc);
+            return Ok(accepted_rtcp(opened, (owner, sender), true, clash));
         };
+        // They are too rare for a first failure to be waited for.
+        let kept = !self.wildcards.is_empty();
+        if kept {
+            self.keep(packet);
+        }
         let entry = self.streams.get_mut(slot).ok_or(UnprotectError::UnknownStream)?;
-        let (owner, sender) = (entry.owner, entry.sender);
         match entry.stream.unprotect_rtcp(self.crypto, now, packet, &mut self.spare) {
-            Ok(opened) => Ok(accepted_rtcp(opened, owner, sender, false)),
-            Err(error) => {
-                entry.stream.refused = entry.stream.refused.wrapping_add(1);
-                Err(error)
-            }
+            Ok(opened) => Ok(accepted_rtcp(opened, self.whose(slot), false, false)),
+            Err(error) => Err(self.refuse(at, packet, slot, error, kept, |db, stream, packet| {
+                stream.unprotect_rtcp(db.crypto, now, packet, &mut db.spare)
+            })),
         }
     }
 }
 
-pub(super) fn accepted(opened: Opened<PacketIndex>, owner: Owner, sender: SenderId, bound: bool) -> Accepted {
+pub(super) fn accepted(
+    opened: Opened<PacketIndex>,
+    (owner, sender): (Owner, SenderId),
+    bound: bool,
+    clash: bool,
+) -> Accepted {
     let Opened { len, ssrc, index, rekey_due } = opened;
-    Accepted { len, ssrc, index, owner, sender, bound, rekey_due }
+    Accepted { len, ssrc, index, owner, sender, bound, clash, rekey_due }
 }
 
-fn accepted_rtcp(opened: Opened<u32>, owner: Owner, sender: SenderId, bound: bool) -> AcceptedRtcp {
+fn accepted_rtcp(
+    opened: Opened<u32>,
+    (owner, sender): (Owner, SenderId),
+    bound: bool,
+    clash: bool,
+) -> AcceptedRtcp {
     let Opened { len, ssrc, index, rekey_due } = opened;
-    AcceptedRtcp { len, ssrc, index, owner, sender, bound, rekey_due }
+    AcceptedRtcp { len, ssrc, index, owner, sender, bound, clash, rekey_due }
 }
