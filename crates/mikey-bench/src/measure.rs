@@ -30,7 +30,7 @@ pub(crate) enum Role {
 pub(crate) struct Contestant<'a> {
     name: &'static str,
     role: Role,
-    /// Runs the operation so many times. Returns the processor time if it was not this thread's.
+    /// Runs the operation so many times. Returns the processor time if it is not all that this thread took.
     batch: Box<dyn FnMut(u64) -> Result<Option<Duration>> + 'a>,
 }
 
@@ -62,6 +62,34 @@ impl<'a> Contestant<'a> {
                 operation()?;
             }
             Ok(None)
+        };
+        Self { name, role, batch: Box::new(batch) }
+    }
+
+    /// `operation` does the work on one of the `len` things that `prepare` has made ready, `each` pieces at once. Only
+    /// `operation` is timed: what has to be made anew for each round is not part of the work.
+    pub(crate) fn rounds<S: 'a>(
+        name: &'static str,
+        role: Role,
+        (len, each): (usize, u64),
+        mut state: S,
+        mut prepare: impl FnMut(&mut S) -> Result<()> + 'a,
+        mut operation: impl FnMut(&mut S, usize) -> Result<()> + 'a,
+    ) -> Self {
+        let batch = move |times: u64| {
+            let mut left = usize::try_from(times.div_ceil(each))?;
+            let mut took = Duration::ZERO;
+            while left > 0 {
+                prepare(&mut state)?;
+                let count = left.min(len.max(1));
+                let start = now();
+                for at in 0..count {
+                    operation(&mut state, at)?;
+                }
+                took += now().saturating_sub(start);
+                left -= count;
+            }
+            Ok(Some(took))
         };
         Self { name, role, batch: Box::new(batch) }
     }

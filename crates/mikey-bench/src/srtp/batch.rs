@@ -9,7 +9,7 @@ use mikey_srtp::{
 };
 
 use super::ours::here;
-use super::pool::{HEADER, SSRC, packet};
+use super::pool::{HEADER, SSRC, count, packet, renew};
 use super::profile::Profile;
 use crate::Result;
 use crate::measure::{Case, Contestant, Role};
@@ -78,33 +78,28 @@ fn unprotect(
     role: Role,
     batched: bool,
 ) -> Result<Contestant<'static>> {
-    // Rounds of packets before the receivers start anew, which costs little if it is seldom.
-    let rounds_len = u16::try_from((4 << 20) / (STREAMS * (size + 48)))?;
+    let rounds = u16::try_from(count(size) / STREAMS)?;
     let mut tx = streams(profile, Direction::Outbound)?;
-    let mut rounds = Vec::new();
-    for seq in 1..=rounds_len {
+    let mut pool = Vec::new();
+    for seq in 1..=rounds {
         let mut buffers = packets(size);
         set_seq(&mut buffers, seq);
         for buffer in &mut buffers {
             let len = tx.protect_rtp(Time::ZERO, here(), buffer, size + HEADER)?.len;
             buffer.truncate(len);
         }
-        rounds.push(buffers);
+        pool.push(buffers);
     }
-    let fresh = |profile| streams(profile, Direction::Inbound);
-    let mut db = fresh(profile)?;
-    let mut used = 0;
-    let mut buffers: Vec<Vec<u8>> = rounds.first().cloned().unwrap_or_default();
-    Ok(Contestant::each_of(name, role, STREAMS as u64, move || {
-        if used == rounds.len() {
-            db = fresh(profile)?;
-            used = 0;
+    let state = (pool.clone(), streams(profile, Direction::Inbound)?);
+    let prepare = move |(copies, db): &mut (Vec<Vec<Vec<u8>>>, ContextDb)| {
+        for (to, from) in copies.iter_mut().zip(&pool) {
+            renew(to, from);
         }
-        let round = rounds.get(used).ok_or("no packets")?;
-        for (to, from) in buffers.iter_mut().zip(round) {
-            to.copy_from_slice(from);
-        }
-        used += 1;
+        *db = streams(profile, Direction::Inbound)?;
+        Ok(())
+    };
+    let operation = move |(copies, db): &mut (Vec<Vec<Vec<u8>>>, ContextDb), at: usize| {
+        let buffers = copies.get_mut(at).ok_or("no packets")?;
         if batched {
             let mut left = buffers.iter_mut();
             let mut items: [_; STREAMS] = core::array::from_fn(|_| {
@@ -116,12 +111,13 @@ fn unprotect(
                 black_box(item.outcome?);
             }
         } else {
-            for buffer in &mut buffers {
+            for buffer in buffers {
                 black_box(db.unprotect_rtp(Time::ZERO, here(), buffer)?);
             }
         }
         Ok(())
-    }))
+    };
+    Ok(Contestant::rounds(name, role, (rounds.into(), STREAMS as u64), state, prepare, operation))
 }
 
 fn packets(size: usize) -> Vec<Vec<u8>> {

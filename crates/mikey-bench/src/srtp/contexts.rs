@@ -34,7 +34,14 @@ pub(crate) fn contexts(count: u32) -> Result<Case<'static>> {
         }
         let key = MasterKey::new(SecretBytes::from(key), SecretBytes::from(profile.salt()));
         let ssrcs = Ssrcs::one(Ssrc(ssrc));
-        db.install(Install::new(Direction::Outbound, here(), Owner(1), ssrcs, profile.policy, key))?;
+        db.install(Install::new(
+            Direction::Outbound,
+            here(),
+            Owner(ssrc.into()),
+            ssrcs,
+            profile.policy,
+            key,
+        ))?;
     }
     let each = resident()?.saturating_sub(before) / u64::from(count);
     let name = match count {

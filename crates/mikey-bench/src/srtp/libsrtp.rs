@@ -24,7 +24,7 @@ pub(super) fn protect(profile: Profile, size: usize) -> Result<Vec<Contestant<'s
 }
 
 pub(super) fn unprotect(profile: Profile, size: usize) -> Result<Vec<Contestant<'static>>> {
-    let mut pool = Pool::new(profile, size)?;
+    let pool = Pool::new(profile, size)?;
     let packets: Vec<String> = pool.round().iter().map(|packet| hex(packet)).collect();
     let packets = packets.join(" ");
     let mut contestants = Vec::new();

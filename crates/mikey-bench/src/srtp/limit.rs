@@ -11,7 +11,7 @@ use ctr::CtrCore;
 use mikey_crypto::srtp::SrtpCipher;
 use sha1::block_api::compress;
 
-use super::pool::{HEADER, Pool, advance, packet};
+use super::pool::{HEADER, advance, count, packet, renew};
 use super::profile::Profile;
 use crate::Result;
 use crate::measure::{Contestant, Role};
@@ -35,29 +35,24 @@ pub(super) fn unprotect(profile: Profile, size: usize) -> Result<Option<Contesta
     let Some(bare) = Bare::new(profile)? else { return Ok(None) };
     // The tags have to be right, so the packets are the primitives' own.
     let mut packets = Vec::new();
-    let mut pool = Pool::new(profile, size)?;
-    for seq in 1u16.. {
-        let (_, first) = pool.take();
-        if first && seq != 1 {
-            break;
-        }
+    let mut tags = Vec::new();
+    for seq in (1u16..).take(count(size)) {
         let mut packet = packet(seq, size);
-        let tag = bare.seal(seq, &mut packet)?;
-        packets.push((packet, tag));
+        tags.push(bare.seal(seq, &mut packet)?);
+        packets.push(packet);
     }
-    let mut next = 0;
-    let mut buffer = Vec::with_capacity(size + 64);
-    Ok(Some(Contestant::new(NAME, Role::Limit, move || {
-        if next == packets.len() {
-            next = 0;
-        }
-        let (packet, tag) = packets.get(next).ok_or("no packets")?;
-        buffer.clear();
-        buffer.extend_from_slice(packet);
-        next += 1;
-        black_box(bare.open(u16::try_from(next)?, &mut buffer, tag)?);
+    let prepare = move |copies: &mut Vec<Vec<u8>>| {
+        renew(copies, &packets);
         Ok(())
-    })))
+    };
+    let copies = tags.iter().map(|_| packet(0, size)).collect();
+    let operation = move |copies: &mut Vec<Vec<u8>>, at: usize| {
+        let copy = copies.get_mut(at).ok_or("no packet")?;
+        bare.open(u16::try_from(at + 1)?, copy, tags.get(at).ok_or("no tag")?)?;
+        black_box(copy);
+        Ok(())
+    };
+    Ok(Some(Contestant::rounds(NAME, Role::Limit, (count(size), 1), copies, prepare, operation)))
 }
 
 enum Bare {

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use mikey_srtp::{ContextDb, DbConfig, Destination, Direction, Install, Owner, Ssrc, Ssrcs, Time};
 
-use super::pool::{HEADER, Pool, SSRC, advance, packet};
+use super::pool::{HEADER, Pool, SSRC, advance, count, packet};
 use super::profile::Profile;
 use crate::Result;
 use crate::measure::{Contestant, Role};
@@ -24,14 +24,14 @@ pub(super) fn protect(profile: Profile, size: usize) -> Result<Contestant<'stati
 }
 
 pub(super) fn unprotect(profile: Profile, size: usize) -> Result<Contestant<'static>> {
-    let mut pool = Pool::new(profile, size)?;
-    let mut db = receiver(profile)?;
-    Ok(Contestant::new(NAME, Role::Ours, move || {
-        let (packet, first) = pool.take();
-        if first {
-            db = receiver(profile)?;
-        }
-        black_box(db.unprotect_rtp(Time::ZERO, here(), packet)?);
+    let state = (Pool::new(profile, size)?, receiver(profile)?);
+    let prepare = move |(pool, db): &mut (Pool, ContextDb)| {
+        pool.renew();
+        *db = receiver(profile)?;
+        Ok(())
+    };
+    Ok(Contestant::rounds(NAME, Role::Ours, (count(size), 1), state, prepare, |(pool, db), at| {
+        black_box(db.unprotect_rtp(Time::ZERO, here(), pool.copy(at))?);
         Ok(())
     }))
 }

@@ -6,50 +6,54 @@ use super::ours;
 use super::profile::Profile;
 use crate::Result;
 
-/// Octets of all packets of a pool: they stay in the second cache, and making a new receiver for each round of them
-/// costs less than a thousandth.
-const OCTETS: usize = 512 << 10;
+/// Octets of all packets of a pool: with their copies they stay in the second cache.
+const OCTETS: usize = 256 << 10;
 
-/// SRTP packets of one stream.
+/// SRTP packets of one stream, and copies to work on.
 pub(super) struct Pool {
     packets: Vec<Vec<u8>>,
-    next: usize,
-    buffer: Vec<u8>,
+    copies: Vec<Vec<u8>>,
 }
 
 impl Pool {
     pub(super) fn new(profile: Profile, size: usize) -> Result<Self> {
         let mut sender: ContextDb = ours::sender(profile)?;
-        let count = (OCTETS / (size + 48)).min(8192);
-        let mut packets = Vec::with_capacity(count);
-        for seq in (1u16..).take(count) {
+        let mut packets = Vec::with_capacity(count(size));
+        for seq in (1u16..).take(count(size)) {
             let mut packet = packet(seq, size);
             packet.resize(size + 64, 0);
             let len = sender.protect_rtp(Time::ZERO, ours::here(), &mut packet, size + HEADER)?.len;
             packet.truncate(len);
             packets.push(packet);
         }
-        Ok(Self { packets, next: 0, buffer: Vec::with_capacity(size + 64) })
+        Ok(Self { copies: packets.clone(), packets })
     }
 
     /// All packets of a round.
-    pub(super) fn round(&mut self) -> &[Vec<u8>] {
+    pub(super) fn round(&self) -> &[Vec<u8>] {
         &self.packets
     }
 
-    /// A copy of the next packet, and whether it is the first of a new round.
+    /// Makes the copies anew.
+    pub(super) fn renew(&mut self) {
+        renew(&mut self.copies, &self.packets);
+    }
+
+    /// The copy of one packet.
     #[inline]
-    pub(super) fn take(&mut self) -> (&mut [u8], bool) {
-        let first = self.next == 0;
-        self.buffer.clear();
-        if let Some(packet) = self.packets.get(self.next) {
-            self.buffer.extend_from_slice(packet);
-        }
-        self.next += 1;
-        if self.next == self.packets.len() {
-            self.next = 0;
-        }
-        (&mut self.buffer, first)
+    pub(super) fn copy(&mut self, at: usize) -> &mut [u8] {
+        self.copies.get_mut(at).map_or(&mut [], |copy| copy)
+    }
+}
+
+/// Packets of a round.
+pub(super) fn count(size: usize) -> usize {
+    (OCTETS / (size + 48)).min(4096)
+}
+
+pub(super) fn renew(copies: &mut [Vec<u8>], packets: &[Vec<u8>]) {
+    for (to, from) in copies.iter_mut().zip(packets) {
+        to.copy_from_slice(from);
     }
 }
 

@@ -7,7 +7,7 @@ use rtc_srtp::context::Context;
 use rtc_srtp::crypto::default_provider;
 use rtc_srtp::protection_profile::ProtectionProfile;
 
-use super::pool::{Pool, advance, packet};
+use super::pool::{Pool, advance, count, packet};
 use super::profile::Profile;
 use crate::Result;
 use crate::measure::{Contestant, Role};
@@ -26,16 +26,18 @@ pub(super) fn protect(profile: Profile, size: usize) -> Result<Option<Contestant
 }
 
 pub(super) fn unprotect(profile: Profile, size: usize) -> Result<Option<Contestant<'static>>> {
-    let Some(mut receiver) = context(profile)? else { return Ok(None) };
-    let mut pool = Pool::new(profile, size)?;
-    Ok(Some(Contestant::new(NAME, Role::Peer, move || {
-        let (packet, first) = pool.take();
-        if first {
-            receiver = context(profile)?.ok_or("no such profile")?;
-        }
-        black_box(receiver.decrypt_rtp(packet)?);
+    let Some(receiver) = context(profile)? else { return Ok(None) };
+    let prepare = move |(pool, receiver): &mut (Pool, Context)| {
+        pool.renew();
+        *receiver = context(profile)?.ok_or("no such profile")?;
         Ok(())
-    })))
+    };
+    let state = (Pool::new(profile, size)?, receiver);
+    let operation = |(pool, receiver): &mut (Pool, Context), at| {
+        black_box(receiver.decrypt_rtp(pool.copy(at))?);
+        Ok(())
+    };
+    Ok(Some(Contestant::rounds(NAME, Role::Peer, (count(size), 1), state, prepare, operation)))
 }
 
 fn context(profile: Profile) -> Result<Option<Context>> {
