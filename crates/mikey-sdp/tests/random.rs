@@ -1,5 +1,7 @@
 //! Any text gives a value or an error; what was written is read as it was.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use mikey_sdp::rtsp::{self, Spec};
 use mikey_sdp::{Fingerprint, FingerprintHash, KeyMgmt, Offered, TlsId, fingerprints, parse, tls_id};
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! Real texts: RFC 4567's examples, cameras and GStreamer, read and written.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use mikey_sdp::rtsp::{self, Spec};
 use mikey_sdp::{
     BiddingDown, Fault, Fingerprint, KeyMgmt, Level, Offered, SdpError, check_sdp_ids, fingerprints, parse,
