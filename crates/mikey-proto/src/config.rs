@@ -138,6 +138,9 @@ pub struct Call {
     pub hidden_as: Option<Name>,
     /// What signalling said of the peer, for authentication by fingerprint.
     pub signalled: Option<Signalled>,
+    /// The key management protocols that the signalling around INIT_REQ offers, in its order and separated by semicolons
+    /// (RFC 4567 section 4.1.4), for [`crate::Endpoint::offer`].
+    pub sdp_ids: Option<Vec<u8>>,
 }
 
 /// What trusted signalling said: authentication by it is as good as the signalling is (RFC 8122, RFC 8844).
@@ -179,6 +182,7 @@ impl Call {
             mki: true,
             hidden_as: None,
             signalled: None,
+            sdp_ids: None,
         }
     }
 

@@ -35,7 +35,7 @@ pub use config::{
     AcceptStreams, AnswerStreams, Branches, Call, EndpointConfig, Expected, Retarget, Signalled,
 };
 pub use credential::{CertifiedKey, DecryptionKey, Identity, PskStore, PskTable, Trust};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, SignallingError};
 pub use error::{ApiMisuse, CertificateFault, DropReason, Error, Hint, Mismatch, PeerFault, Stage};
 pub use event::{CallId, CloseReason, Event, Negotiated, Output, SessionId};
 pub use keys::Role;

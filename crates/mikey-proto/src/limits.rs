@@ -82,3 +82,10 @@ pub const MAX_CHAIN: usize = 7;
 
 /// How long a request's T may run: 2^32 - 1 is never used.
 pub const MAX_T: u32 = u32::MAX - 1;
+
+/// How long an offer in signalling waits for answers, and the callee's half-open session for CCE: SIP's own limit for an
+/// INVITE that rings (RFC 3261, timer C).
+pub const SIGNALLED_LIFETIME: Duration = Duration::from_secs(180);
+
+/// Half-open sessions from signalling. A further offer is refused until one of them is over.
+pub const MAX_SIGNALLED: usize = 256;

@@ -115,7 +115,9 @@ impl HalfOpenTable {
         *self.crowds.entry(address).or_default().count(cookie) += 1;
         self.open += 1;
         self.by_first.insert(first, session);
-        self.queue.push_back((expires, session));
+        // Those from signalling live longer; the queue stays in the order of expiry.
+        let at = self.queue.partition_point(|(other, _)| *other <= expires);
+        self.queue.insert(at, (expires, session));
         self.sessions.insert(session, Entry { first, address, cookie, state: State::Open(half_open) });
     }
 
@@ -130,7 +132,8 @@ impl HalfOpenTable {
     ) {
         let state = State::Taken { remote, init_resp: answer };
         self.by_first.insert(first, session);
-        self.queue.push_back((expires, session));
+        let at = self.queue.partition_point(|(other, _)| *other <= expires);
+        self.queue.insert(at, (expires, session));
         self.sessions
             .insert(session, Entry { first, address: network(remote), cookie: Cookie::Shown, state });
     }

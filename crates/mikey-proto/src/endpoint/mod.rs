@@ -7,6 +7,7 @@ mod cookie;
 mod half_open;
 mod receive;
 mod resume;
+mod signalled;
 mod v1;
 
 use std::collections::{BTreeSet, HashMap};
@@ -31,6 +32,8 @@ use crate::time::Time;
 
 use cookie::Cookies;
 use half_open::HalfOpenTable;
+pub(crate) use signalled::NOWHERE;
+pub use signalled::SignallingError;
 
 /// All calls and sessions of one socket.
 ///
@@ -59,7 +62,8 @@ pub struct Endpoint {
 
 /// A call and its attempts: one, unless a SAS makes further ones necessary.
 struct CallState {
-    to: SocketAddr,
+    /// Where it is called; `None` over signalling.
+    to: Option<SocketAddr>,
     call: Call,
     attempts: Vec<u64>,
     /// A RESUME_REQ that may still be answered.
@@ -125,7 +129,7 @@ impl Endpoint {
         self.now = now;
         let id = CallId(self.fresh_id());
         let state = CallState {
-            to,
+            to: Some(to),
             call: call.clone(),
             attempts: Vec::new(),
             resuming: None,

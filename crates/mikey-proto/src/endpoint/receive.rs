@@ -152,6 +152,10 @@ impl Endpoint {
     fn init_resp(&mut self, from: SocketAddr, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {
         let spi_i = peek.session.spi_i;
         let attempt = self.attempts.get_mut(&spi_i).ok_or(DropReason::UnknownSession)?;
+        if attempt.is_in_signalling() {
+            // Its answers come from where its offer went. Nobody on the media path can add one.
+            return Err(DropReason::BadAnswer);
+        }
         let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
         let call = attempt.id;
         let result = attempt.handle_answer(&mut cx, from, peek, raw);
@@ -307,7 +311,7 @@ impl Endpoint {
 }
 
 /// The announced call that an INIT_REQ belongs to: both names and both tls-ids are those that were signalled.
-fn expected<'a>(announced: &'a [Expected], request: &InitReq<'_>) -> Option<&'a Expected> {
+pub(super) fn expected<'a>(announced: &'a [Expected], request: &InitReq<'_>) -> Option<&'a Expected> {
     let items = request.sdp_binding.as_ref()?;
     let caller = Name::from_wire(&request.id_i);
     let called = request.id_r.as_ref().map(Name::from_wire)?;

@@ -52,8 +52,10 @@ impl Endpoint {
         let spi_i = resuming.spi_i();
         self.resuming.insert(spi_i, resuming);
         let resuming = Some(spi_i);
-        self.calls
-            .insert(id, CallState { to, call, attempts: Vec::new(), resuming, made: 0, succeeded: false });
+        self.calls.insert(
+            id,
+            CallState { to: Some(to), call, attempts: Vec::new(), resuming, made: 0, succeeded: false },
+        );
         self.out.event(Event::EarlyKeysReady { session, remote: to, keys });
         self.reschedule(Key::Resuming(spi_i));
         Ok(id)

@@ -13,10 +13,13 @@ use super::branch::{Branch, Verified};
 use super::first::{First, Opening};
 use crate::config::{Branches, Call, Retarget, Signalled};
 use crate::credential::Identity;
+use crate::endpoint::NOWHERE;
 use crate::error::{ApiMisuse, DropReason, Error, Fault, Hint, PeerFault, Stage};
 use crate::event::{CallId, Event};
 use crate::keys::Role;
-use crate::limits::{MAX_BRANCHES, MAX_COOKIES, MAX_COOKIES_KEPT, MAX_GROUP_RETRIES, MAX_YIELDED};
+use crate::limits::{
+    MAX_BRANCHES, MAX_COOKIES, MAX_COOKIES_KEPT, MAX_GROUP_RETRIES, MAX_YIELDED, SIGNALLED_LIFETIME,
+};
 use crate::name::Name;
 use crate::negotiate::{Abilities, Proposal};
 use crate::policy::Confidentiality;
@@ -44,6 +47,9 @@ pub(crate) struct Shared {
     /// Whether a CCE_REQ has carried the share: from then on the set of branches with SAS is fixed.
     revealed: bool,
     pub(crate) signalled: Option<Signalled>,
+    sdp_ids: Option<Vec<u8>>,
+    /// Whether INIT goes over signalling: then answers come from there alone, each with the address of its media.
+    pub(crate) in_signalling: bool,
 }
 
 /// A call until a peer has been authenticated or its time is up.
@@ -90,7 +96,14 @@ pub(crate) enum Outcome {
 
 impl Attempt {
     /// Starts a call and sends its INIT_REQ.
-    pub(crate) fn start(cx: &mut Cx<'_>, id: CallId, to: SocketAddr, call: &Call) -> Result<Self, Error> {
+    ///
+    /// With `to` of `None` it is not sent: [`Self::first_message`] is for signalling.
+    pub(crate) fn start(
+        cx: &mut Cx<'_>,
+        id: CallId,
+        to: Option<SocketAddr>,
+        call: &Call,
+    ) -> Result<Self, Error> {
         let identity = match &call.from {
             Some(name) => cx.config.identity(name),
             None => cx.config.identities.first(),
@@ -132,8 +145,10 @@ impl Attempt {
             None
         };
         let mki = if call.mki { Some(cx.random()?) } else { None };
+        let in_signalling = to.is_none();
+        let lifetime = if in_signalling { SIGNALLED_LIFETIME } else { cx.config.request_lifetime };
         let shared = Shared {
-            to,
+            to: to.unwrap_or(NOWHERE),
             csb_id: cx.random_csb_id()?,
             spi_i: cx.random_spi()?,
             rand_i: cx.random()?,
@@ -146,6 +161,8 @@ impl Attempt {
             sas,
             revealed: false,
             signalled: call.signalled.clone(),
+            sdp_ids: call.sdp_ids.clone(),
+            in_signalling,
         };
         let mut attempt = Self {
             id,
@@ -158,8 +175,8 @@ impl Attempt {
             answers: Answers::default(),
             hint: None,
             failure: None,
-            deadline: cx.now + cx.config.request_lifetime,
-            last_moment: cx.now + cx.config.request_lifetime * 2,
+            deadline: cx.now + lifetime,
+            last_moment: cx.now + lifetime + cx.config.request_lifetime,
             succeeded: false,
             now: cx.now,
         };
@@ -168,17 +185,32 @@ impl Attempt {
         Ok(attempt)
     }
 
+    /// INIT_REQ, for signalling.
+    pub(crate) fn first_message(&self) -> Option<&[u8]> {
+        self.firsts.first().map(|first| first.m1.as_slice())
+    }
+
+    /// Whether INIT goes over signalling.
+    pub(crate) fn is_in_signalling(&self) -> bool {
+        self.shared.in_signalling
+    }
+
     pub(crate) fn spi_i(&self) -> u64 {
         self.shared.spi_i
     }
 
     /// When something is due.
     pub(crate) fn wake(&self) -> Time {
-        let firsts = self.firsts.iter().filter_map(|f| f.outstanding.wake());
+        let firsts = self.sent_firsts().filter_map(|f| f.outstanding.wake());
         let branches = self.branches.iter().filter_map(|b| b.outstanding.wake());
         let slots = self.answers.wake(self.now);
         let end = if self.is_waiting() { self.last_moment } else { self.deadline };
         firsts.chain(branches).chain(slots).fold(end, Time::min)
+    }
+
+    /// The first messages that we send again ourselves.
+    fn sent_firsts(&self) -> impl Iterator<Item = &First> {
+        self.firsts.iter().filter(|_| !self.shared.in_signalling)
     }
 
     /// Whether a branch that was taken up still waits for its answer.
@@ -302,7 +334,7 @@ impl Attempt {
     /// Handles an unprotected ERROR: a hint, and at most another INIT_REQ.
     pub(crate) fn handle_error(&mut self, cx: &mut Cx<'_>, raw: &[u8]) -> Result<(), DropReason> {
         let error = ErrorMsg::decode(raw).map_err(|_| DropReason::Malformed)?;
-        if error.csb_id != self.shared.csb_id || self.succeeded {
+        if error.csb_id != self.shared.csb_id || self.succeeded || self.shared.in_signalling {
             return Err(DropReason::BadError);
         }
         match (error.error, error.cookie) {
@@ -367,7 +399,7 @@ impl Attempt {
             self.cookies.push_back(cookie);
         }
         // The first messages go on whatever answers came: one that was lost may be the true one's.
-        for first in &mut self.firsts {
+        for first in self.firsts.iter_mut().filter(|_| !self.shared.in_signalling) {
             if first.outstanding.due(cx.now) == Due::Resend {
                 cx.out.metrics.retransmissions += 1;
                 cx.out.send(self.shared.to, &first.outstanding.datagrams);
@@ -436,6 +468,8 @@ fn opening(shared: &Shared) -> Opening<'_> {
         id_r: shared.asked.as_ref().map(Name::as_wire),
         sas_commit: shared.sas.as_ref().map(|share| &share.commit),
         signalled: shared.signalled.as_ref(),
+        sdp_ids: shared.sdp_ids.as_deref(),
+        in_signalling: shared.in_signalling,
     }
 }
 

@@ -100,7 +100,7 @@ impl Branch {
         let path = Path { datagram: cx.config.path, reassembly: peer_lists.max_message() };
         let (datagrams, th3) = cce_request(cx, shared, &keys, &choice, &header, &peer_name, path)?;
         let mut routes = Routes::new();
-        routes.received(remote, remote == shared.to, answer.raw.len());
+        routes.received(remote, shared.vouches_for(remote), answer.raw.len());
         let mut branch = Self {
             key,
             routes,
@@ -256,7 +256,7 @@ impl Branch {
 
     /// The same INIT_RESP again. From another address, that one gets CCE_REQ as well.
     pub(crate) fn repeated(&mut self, cx: &mut Cx<'_>, shared: &Shared, from: SocketAddr, octets: usize) {
-        if self.routes.received(from, from == shared.to, octets) {
+        if self.routes.received(from, shared.vouches_for(from), octets) {
             self.routes.open(cx, from, &self.outstanding.datagrams);
         }
     }
@@ -338,6 +338,11 @@ pub(crate) fn cut(canon: [&[u8]; 2], at: usize) -> (&[u8], &[u8]) {
 }
 
 impl Shared {
+    /// Whether an address is the one that was called, or that signalling gave for an answer.
+    fn vouches_for(&self, address: SocketAddr) -> bool {
+        self.in_signalling || address == self.to
+    }
+
     /// The choice of an answer, if it fits our offer and names somebody who may answer.
     pub(crate) fn check(&self, answer: &InitResp<'_>) -> Result<(Choice, Name, Proposal), PeerFault> {
         let lists = Proposal::from_wire(&answer.choice);

@@ -22,6 +22,9 @@ pub(crate) struct Opening<'a> {
     pub(crate) id_r: Option<Id<'a>>,
     pub(crate) sas_commit: Option<&'a [u8; 32]>,
     pub(crate) signalled: Option<&'a Signalled>,
+    pub(crate) sdp_ids: Option<&'a [u8]>,
+    /// Whether it goes out in signalling, which sends it again by its own means.
+    pub(crate) in_signalling: bool,
 }
 
 /// One first message and the private value behind it.
@@ -41,7 +44,8 @@ impl First {
         if m1.len() > MAX_INIT {
             return Err(ApiMisuse::TooLong.into());
         }
-        let outstanding = Outstanding::new(cx.now, cx.config.request_lifetime, vec![m1.clone()]);
+        let datagrams = if opening.in_signalling { Vec::new() } else { vec![m1.clone()] };
+        let outstanding = Outstanding::new(cx.now, cx.config.request_lifetime, datagrams);
         Ok(Self { group, kx, m1, outstanding })
     }
 
@@ -70,6 +74,7 @@ impl Opening<'_> {
         payloads.push(Payload::Sp(self.proposal.to_wire()));
         payloads.push(Payload::Id(self.id_i));
         payloads.extend(self.id_r.map(Payload::Id));
+        payloads.extend(self.sdp_ids.map(|ids| Payload::Ext(Extension::SdpIds(ids))));
         payloads.extend(self.sas_commit.map(|commit| Payload::Ext(Extension::SasCommit(commit))));
         payloads.extend(self.signalled.map(|s| Payload::Ext(Extension::SdpBinding(binding::items(s)))));
         payloads.push(Payload::Dh(Dh { group: group.0, value, kv: Kv::Null }));
