@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -102,6 +102,26 @@ pub(crate) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'stati
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         _ => Err(Error::failed(format!("no certificate in '{}'", path.display()))
             .hint("a PEM file with 'BEGIN CERTIFICATE' is needed, as 'mikey ca issue' writes it")),
+    }
+}
+
+/// Reads certificate revocation lists: PEM, at least one, or one in DER.
+///
+/// # Errors
+/// If the file cannot be read or holds none.
+pub(crate) fn read_crls(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>> {
+    /// ASN.1's SEQUENCE, with which DER begins and no text does.
+    const SEQUENCE: u8 = 0x30;
+    let octets = read_limited(path, MAX_CREDENTIAL_FILE)?;
+    if octets.first() == Some(&SEQUENCE) && octets.get(1).is_some_and(|length| *length & 0x80 != 0) {
+        return Ok(vec![CertificateRevocationListDer::from(octets)]);
+    }
+    let found = CertificateRevocationListDer::pem_slice_iter(&octets);
+    match found.collect::<std::result::Result<Vec<_>, _>>() {
+        Ok(lists) if !lists.is_empty() => Ok(lists),
+        _ => Err(Error::failed(format!("no revocation list in '{}'", path.display())).hint(
+            "a file in DER, or in PEM with 'BEGIN X509 CRL', is needed, as 'mikey ca revoke' writes it",
+        )),
     }
 }
 

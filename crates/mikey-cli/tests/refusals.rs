@@ -11,7 +11,10 @@
 mod common;
 
 use common::{Ended, Place};
-use rcgen::{CertificateParams, DnType, Issuer, KeyPair, KeyUsagePurpose, SanType};
+use rcgen::{
+    CertificateParams, CertificateRevocationListParams, DnType, Issuer, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, SanType, SerialNumber,
+};
 use time::{Duration, OffsetDateTime};
 
 const CERT: &str = "--cert alice.pem --key alice.key --ca ca/ca.pem --peer sip:bob@example.com";
@@ -130,6 +133,95 @@ fn a_certificate_that_is_not_valid_now() {
         assert!(alice.err.contains("needs a new certificate"), "{alice:?}");
         nobody_talked(&alice);
     }
+}
+
+#[test]
+fn a_revoked_certificate_and_then_a_new_one() {
+    let place = Place::furnished();
+    place.ok("ca revoke --dir ca bob.pem");
+    let with_crl = format!("{CERT} --crl ca/ca.crl");
+    let bob = place.listen(&format!("{BOB_CERT} --once"));
+    let alice = place.call(&bob, &with_crl);
+    alice.failed(3, "the peer's certificate was revoked");
+    assert!(alice.err.contains("hint: the peer needs a new certificate"), "{alice:?}");
+    nobody_talked(&alice);
+    drop(bob);
+
+    place.ok("ca issue --dir ca --name sip:bob@example.com --out . --force");
+    let bob = place.listen(&format!("{BOB_CERT} --crl ca/ca.crl --once"));
+    let alice = place.call(&bob, &with_crl);
+    assert_eq!(alice.code, 0, "{alice:?}");
+    let bob = bob.end();
+    assert_eq!(bob.code, 0, "{bob:?}");
+    assert_eq!(bob.event("established")["peer"], "sip:alice@example.com");
+}
+
+#[test]
+fn a_revoked_caller() {
+    let place = Place::furnished();
+    place.ok("ca crl --dir ca");
+    place.ok("ca revoke --dir ca alice.pem bob.pem");
+    place.ok("ca crl --dir ca --days 2");
+    let bob = place.listen(&format!("{BOB_CERT} --crl ca/ca.crl --wait 3"));
+    let alice = place.call(&bob, CERT);
+    alice.failed(3, "the peer refused our authentication");
+    nobody_talked(&alice);
+    let bob = bob.end();
+    assert_eq!(bob.event("caller_refused")["why"], "the peer's certificate was revoked");
+}
+
+/// A revocation list of the CA in `dir` in DER, with this validity in days from now.
+fn crl(place: &Place, dir: &str, until: i64) {
+    let read = |file: &str| std::fs::read_to_string(place.path(file)).unwrap();
+    let key = KeyPair::from_pem(&read(&format!("{dir}/ca.key"))).unwrap();
+    let issuer = Issuer::from_ca_cert_pem(&read(&format!("{dir}/ca.pem")), key).unwrap();
+    let params = CertificateRevocationListParams {
+        this_update: OffsetDateTime::now_utc() - Duration::days(20),
+        next_update: OffsetDateTime::now_utc() + Duration::days(until),
+        crl_number: SerialNumber::from(1_u64),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    std::fs::write(place.path("list.der"), params.signed_by(&issuer).unwrap().der()).unwrap();
+}
+
+#[test]
+fn a_revocation_list_that_says_nothing_now() {
+    let place = Place::furnished();
+    place.ok("ca init --dir other --name other");
+    place.ok("ca init --dir twin");
+    for (dir, until, what, advice) in [
+        ("ca", -10, "the revocation list of its issuer has expired", "get a new revocation list"),
+        ("other", 10, "is covered by none of the revocation lists", "each --ca needs one"),
+        ("twin", 10, "is covered by none of the revocation lists", "each --ca needs one"),
+    ] {
+        crl(&place, dir, until);
+        let bob = place.listen(&format!("{BOB_CERT} --once"));
+        let alice = place.call(&bob, &format!("{CERT} --crl list.der"));
+        alice.failed(3, what);
+        assert!(alice.err.contains(advice), "{alice:?}");
+        nobody_talked(&alice);
+    }
+    crl(&place, "ca", 10);
+    place.ok("ca crl --dir other");
+    let bob = place.listen(&format!("{BOB_CERT} --once"));
+    let alice = place.call(&bob, &format!("{CERT} --crl list.der --crl other/ca.crl"));
+    assert_eq!(alice.code, 0, "two lists, one in DER and one in PEM: {alice:?}");
+}
+
+#[test]
+fn what_is_no_revocation_list_is_not_used() {
+    let place = Place::furnished();
+    let bob = place.run(&format!("listen {BOB_CERT} --crl bob.pem --bind 127.0.0.1:0"));
+    bob.failed(1, "no revocation list in 'bob.pem'");
+    std::fs::write(place.path("broken.der"), [0x30, 0x82, 0, 1, 0]).unwrap();
+    let bob = place.run(&format!("listen {BOB_CERT} --crl broken.der --bind 127.0.0.1:0"));
+    bob.failed(1, "the revocation list in 'broken.der' is broken");
+    place.ok("ca init --dir other");
+    let other = place.run("ca revoke --dir other bob.pem");
+    other.failed(1, "'bob.pem' is not a certificate of this CA");
+    assert!(!place.path("other/ca.crl").exists());
 }
 
 #[test]

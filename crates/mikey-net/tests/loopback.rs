@@ -177,6 +177,82 @@ async fn noise_is_counted_and_the_call_goes_on() {
     assert!(b.counters().datagrams_received >= 10);
 }
 
+fn octets(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let octet = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap();
+    digits.chunks(2).map(octet).collect()
+}
+
+/// One message of each protocol that shares a port, from its own documents.
+fn of_each_protocol() -> [(Protocol, Vec<u8>); 4] {
+    // RFC 5769 section 2.1: a Binding request.
+    let stun = octets(
+        "00010058 2112a442 b7e7a701 bc34d686 fa87dfae 80220010 5354554e 20746573 7420636c 69656e74 00240004 6e0001ff
+         80290008 932ff9b1 51263b36 00060009 6576746a 3a683676 59202020 00080014 9aeaa70c bfd8cb56 781ef2b5 b2d3f249
+         c1b571a2 80280004 e57a3bcf",
+    );
+    // A ClientHello of DTLS 1.2 (RFC 6347) with use_srtp (RFC 5764): one suite, two profiles.
+    let dtls = octets(
+        "16feff 0000 000000000000 0042 01 000036 0000 000000 000036 fefd
+         000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f 00 00 0002 c02b 0100 000a 000e 0006 0004 0007
+         0001 00",
+    );
+    // RFC 8656 section 12.4: ChannelData of channel 0x4001 with an RTP packet in it.
+    let packet = rtp(9, 1, b"relayed");
+    let turn = [&[0x40, 1, 0, u8::try_from(packet.len()).unwrap()], &packet[..]].concat();
+    // RFC 4567's own example of version 1, as another implementation sends it.
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/external/mikey_v1_messages_rfc4567.json");
+    let text = std::fs::read_to_string(file).unwrap();
+    let hex = text.split("\"hex\": \"").nth(1).unwrap().split('"').next().unwrap();
+    let v1 = octets(hex);
+    assert_eq!(v1[0], 1);
+    [(Protocol::Stun, stun), (Protocol::Dtls, dtls), (Protocol::Turn, turn), (Protocol::MikeyV1, v1)]
+}
+
+/// docs/spec.md, section 17: STUN, DTLS, TURN and both versions of MIKEY come to the port over which a call runs.
+#[tokio::test]
+async fn one_port_for_everything() {
+    let (mut a, mut b) = pair([7; 32], [7; 32]);
+    let other = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for (_, message) in of_each_protocol() {
+        other.send_to(&message, b.local_addr()).unwrap();
+    }
+    a.call(b.local_addr(), &both_ways()).unwrap();
+    let both = async { tokio::join!(ready(&mut a), ready(&mut b)) };
+    let ((sa, ..), (_, _, before)) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+    let foreign = |happenings: &[Happening], protocol: Protocol, message: &[u8]| {
+        let same = |h: &&Happening| matches!(h, Happening::Foreign { protocol: p, octets, .. } if *p == protocol && octets == message);
+        happenings.iter().filter(same).count()
+    };
+    for (protocol, message) in of_each_protocol() {
+        assert_eq!(foreign(&before, protocol, &message), 1, "{protocol:?} before the call");
+    }
+    // While media flows, each between two packets of RTP and RTCP.
+    let report = [0x80, 201, 0, 1, 0, 0, 0, 1];
+    for (n, (protocol, message)) in (0..).zip(of_each_protocol()) {
+        let spoken = rtp(1, n, b"from alice");
+        other.send_to(&message, b.local_addr()).unwrap();
+        a.send_media(sa, 1, Kind::Rtp, &spoken).unwrap();
+        a.send_media(sa, 1, Kind::Rtcp, &report).unwrap();
+        let (mut heard, mut others) = (Vec::new(), Vec::new());
+        while heard.len() < 2 || others.is_empty() {
+            match tokio::time::timeout(Duration::from_secs(10), b.next()).await.unwrap().unwrap() {
+                Happening::Media(media) => heard.push(media.packet),
+                other => others.push(other),
+            }
+        }
+        assert_eq!(heard, [spoken, report.to_vec()], "{protocol:?}");
+        assert_eq!(foreign(&others, protocol, &message), 1, "{protocol:?} during the call");
+    }
+    // MIKEY of version 2 goes on beside them.
+    a.close(sa).unwrap();
+    loop {
+        if let Happening::Event(AgentEvent::Closed { .. }) = b.next().await.unwrap() {
+            break;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_tap_sees_what_is_on_the_wire() {
     type Seen = (Direction, Vec<u8>);

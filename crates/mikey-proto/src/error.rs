@@ -68,6 +68,10 @@ pub enum CertificateFault {
     UnknownIssuer,
     /// It was revoked.
     Revoked,
+    /// There are revocation lists, and none of them is of its issuer.
+    RevocationUnknown,
+    /// The revocation list that would tell whether it was revoked has expired.
+    CrlExpired,
     /// Its key usage or extended key usage does not allow this.
     Usage,
     /// It is for another name.
@@ -220,6 +224,8 @@ impl fmt::Display for CertificateFault {
             Self::NotYetValid => "is not valid yet",
             Self::UnknownIssuer => "leads to no trust anchor",
             Self::Revoked => "was revoked",
+            Self::RevocationUnknown => "is covered by none of the revocation lists",
+            Self::CrlExpired => "cannot be checked: the revocation list of its issuer has expired",
             Self::Usage => "does not allow this use of its key",
             Self::Name => "is for another name",
             Self::KeyKind => "has a key of another kind than negotiated",

@@ -15,7 +15,7 @@ use mikey_net::Clock;
 use crate::call::leg::StreamStart;
 use crate::cmd::options::Algorithms;
 use crate::error::{Error, Result};
-use crate::files::{read_certificates, read_private_key, read_psk};
+use crate::files::{read_certificates, read_crls, read_private_key, read_psk};
 use crate::ui::{Ui, printable};
 
 /// Options that say who we are and whom we trust.
@@ -34,12 +34,16 @@ pub(crate) struct Credentials {
     /// A CA whose certificates are accepted from the peer; may be given more than once
     #[arg(long, value_name = "FILE")]
     ca: Vec<PathBuf>,
+    /// What the CAs have revoked, PEM or DER; may be given more than once. Each --ca then needs a list, and one that is not
+    /// out of date: without it no certificate of that CA is accepted
+    #[arg(long, value_name = "FILE", requires = "ca")]
+    crl: Vec<PathBuf>,
     /// The key that we share with the peer, as 'mikey psk new' writes it
     #[arg(long, value_name = "FILE", requires = "peer")]
     psk: Option<PathBuf>,
     /// Authenticate by a short authentication string, which the two people read to each other. Each is asked on the
     /// terminal whether it is the same; nothing is said before both have answered yes
-    #[arg(long, conflicts_with_all = ["cert", "key", "ca", "psk"])]
+    #[arg(long, conflicts_with_all = ["cert", "key", "ca", "crl", "psk"])]
     pub(crate) sas: bool,
     /// The peer's name: nobody else is accepted
     #[arg(long, value_name = "NAME")]
@@ -89,6 +93,7 @@ impl Credentials {
                 })?;
             }
         }
+        self.revocations(&mut trust)?;
         let mut config = EndpointConfig::new(provider, identity);
         config.policy = self.algorithms.policy(self.sas)?;
         config.rekey_after = rekey;
@@ -113,6 +118,21 @@ impl Credentials {
             return Err(
                 Error::usage("no certificate of the peer could be accepted").hint("name the CA with --ca")
             );
+        }
+        Ok(())
+    }
+
+    fn revocations(&self, trust: &mut Trust) -> Result {
+        for path in &self.crl {
+            for list in read_crls(path)? {
+                trust.add_crl(&list).map_err(|_| {
+                    Error::failed(format!(
+                        "the revocation list in '{}' is broken or unsupported",
+                        path.display()
+                    ))
+                    .hint("a version 2 list of one CA is needed, as 'mikey ca crl' writes it")
+                })?;
+            }
         }
         Ok(())
     }

@@ -32,6 +32,15 @@ pub(crate) fn advice(why: &CallError) -> Option<&'static str> {
             CertificateFault::Expired | CertificateFault::NotYetValid => {
                 "the peer needs a new certificate; check the clocks of both sides"
             }
+            CertificateFault::Revoked => {
+                "the peer needs a new certificate: its CA has withdrawn this one (--crl)"
+            }
+            CertificateFault::RevocationUnknown => {
+                "get the revocation list of the CA that issued it, and name it with --crl; each --ca needs one"
+            }
+            CertificateFault::CrlExpired => {
+                "get a new revocation list of the CA ('mikey ca crl' makes one), and check the clock here"
+            }
             CertificateFault::Name => "the peer's --identity must stand in its certificate ('mikey ca show')",
             _ => "look at the certificate with 'mikey ca show'",
         },

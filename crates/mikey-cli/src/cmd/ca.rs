@@ -1,6 +1,6 @@
 //! `mikey ca`: a development CA and certificates whose subject alternative name is a MIKEY identity.
 //!
-//! A CA is two files in a directory, `ca.pem` and `ca.key`. Private keys are PKCS #8, mode 0600, never overwritten
+//! A CA is two files in a directory, `ca.pem` and `ca.key`, and `ca.crl` once it has revoked something. Private keys are PKCS #8, mode 0600, never overwritten
 //! without `--force`.
 
 use std::path::{Path, PathBuf};
@@ -21,6 +21,8 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::error::{Error, Result};
 use crate::files::{self, Overwrite};
 use crate::ui::{Ui, hex, printable};
+
+mod crl;
 
 const CA_CERTIFICATE: &str = "ca.pem";
 const CA_KEY: &str = "ca.key";
@@ -86,6 +88,29 @@ enum CaCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Revoke certificates: DIR/ca.crl, for --crl of 'mikey call' and 'mikey listen'
+    #[command(after_help = "Examples:\n  mikey ca revoke --dir ca alice/alice.pem")]
+    Revoke {
+        /// The CA's directory
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// The certificates, as 'mikey ca issue' wrote them
+        #[arg(value_name = "FILE", required = true)]
+        certificates: Vec<PathBuf>,
+        /// How long the list is valid. Past that, peers that have it accept nobody of this CA
+        #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=MAX_DAYS))]
+        days: i64,
+    },
+    /// Make the revocation list anew, with what is in it: DIR/ca.crl
+    #[command(after_help = "Examples:\n  mikey ca crl --dir ca")]
+    Crl {
+        /// The CA's directory
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// How long the list is valid. Past that, peers that have it accept nobody of this CA
+        #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=MAX_DAYS))]
+        days: i64,
+    },
     /// Show what is in a certificate file or a CA's directory
     #[command(after_help = "Examples:\n  mikey ca show ca\n  mikey ca show alice/alice.pem")]
     Show {
@@ -121,6 +146,8 @@ pub(crate) fn run(ui: &Ui, args: Args) -> Result {
         CaCommand::Issue { dir, name, key, days, out, force } => {
             issue(*ui, &dir, &name, key, days, &out, overwrite(force))
         }
+        CaCommand::Revoke { dir, certificates, days } => crl::revise(*ui, &dir, &certificates, days),
+        CaCommand::Crl { dir, days } => crl::revise(*ui, &dir, &[], days),
         CaCommand::Show { path } => show(*ui, &path),
     }
 }
@@ -191,18 +218,7 @@ fn issue(
     overwrite: Overwrite,
 ) -> Result {
     let params = leaf_params(name, Duration::days(days))?;
-    let (ca_certificate, ca_key) = (dir.join(CA_CERTIFICATE), dir.join(CA_KEY));
-    if !ca_certificate.is_file() || !ca_key.is_file() {
-        return Err(Error::failed(format!("no CA in '{}'", dir.display()))
-            .hint(format!("make one with 'mikey ca init --dir {}'", dir.display())));
-    }
-    let anchor = files::read_certificates(&ca_certificate)?;
-    let anchor = anchor.first().ok_or_else(|| Error::failed("the CA has no certificate"))?;
-    let signing_key = files::read_private_key(ui, &ca_key)?;
-    let signing_key = KeyPair::try_from(&signing_key)
-        .map_err(|_| Error::failed(format!("the key in '{}' cannot be used", ca_key.display())))?;
-    let issuer = Issuer::from_ca_cert_der(anchor, signing_key).map_err(failed)?;
-
+    let (_, issuer) = load_ca(ui, dir)?;
     make_dir(out)?;
     let stem = file_stem(name);
     let (certificate_path, key_path) = (out.join(format!("{stem}.pem")), out.join(format!("{stem}.key")));
@@ -215,6 +231,22 @@ fn issue(
         &json!({"event": "certificate", "certificate": certificate_path, "key": key_path, "name": name}),
     );
     Ok(())
+}
+
+/// The certificate of the CA in `dir`, and what signs with its key.
+fn load_ca(ui: Ui, dir: &Path) -> Result<(CertificateDer<'static>, Issuer<'static, KeyPair>)> {
+    let (ca_certificate, ca_key) = (dir.join(CA_CERTIFICATE), dir.join(CA_KEY));
+    if !ca_certificate.is_file() || !ca_key.is_file() {
+        return Err(Error::failed(format!("no CA in '{}'", dir.display()))
+            .hint(format!("make one with 'mikey ca init --dir {}'", dir.display())));
+    }
+    let mut anchors = files::read_certificates(&ca_certificate)?;
+    let anchor = anchors.swap_remove(0);
+    let signing_key = files::read_private_key(ui, &ca_key)?;
+    let signing_key = KeyPair::try_from(&signing_key)
+        .map_err(|_| Error::failed(format!("the key in '{}' cannot be used", ca_key.display())))?;
+    let issuer = Issuer::from_ca_cert_der(&anchor, signing_key).map_err(failed)?;
+    Ok((anchor, issuer))
 }
 
 fn show(ui: Ui, path: &Path) -> Result {

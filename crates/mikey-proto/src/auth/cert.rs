@@ -158,9 +158,12 @@ fn fault(e: webpki::Error) -> CertificateFault {
         E::CertNotValidYet { .. } => CertificateFault::NotYetValid,
         E::CertRevoked => CertificateFault::Revoked,
         E::EmptyEkuExtension | E::EndEntityUsedAsCa | E::CaUsedAsEndEntity => CertificateFault::Usage,
-        E::UnknownIssuer | E::InvalidSignatureForPublicKey | E::UnknownRevocationStatus => {
-            CertificateFault::UnknownIssuer
+        // Two CAs may have one name: then a list of the other one is found, and does not verify.
+        E::UnknownRevocationStatus | E::InvalidCrlSignatureForPublicKey => {
+            CertificateFault::RevocationUnknown
         }
+        E::CrlExpired { .. } => CertificateFault::CrlExpired,
+        E::UnknownIssuer | E::InvalidSignatureForPublicKey => CertificateFault::UnknownIssuer,
         _ => CertificateFault::Malformed,
     }
 }
