@@ -50,12 +50,12 @@ fn one_offer_three_answers_three_branches() {
         call.branches = Branches::Keep;
         let (id, offer) = world.act(0, |now, alice| alice.offer(now, &call)).unwrap();
         assert!(world.sent.is_empty(), "INIT_REQ goes over signalling alone");
-        for n in 1..=3 {
+        for (n, host) in [(1, 1), (2, 2), (3, 3)] {
             let answer = world.act(n, |now, bob| bob.answer(now, &offer, PROTOCOLS)).unwrap();
             let again = world.act(n, |now, bob| bob.answer(now, &offer, PROTOCOLS)).unwrap();
             assert_eq!(answer, again, "183 and 200 carry the same answer");
-            world.act(0, |now, alice| alice.answered(now, id, address(n as u8), &answer)).unwrap();
-            let again = world.act(0, |now, alice| alice.answered(now, id, address(n as u8), &answer));
+            world.act(0, |now, alice| alice.answered(now, id, address(host), &answer)).unwrap();
+            let again = world.act(0, |now, alice| alice.answered(now, id, address(host), &answer));
             assert_eq!(again, Err(SignallingError::Refused(DropReason::Repeat)));
         }
         world.run_until(Time::from_secs(20));
