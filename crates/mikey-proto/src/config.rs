@@ -10,6 +10,7 @@ use crate::auth::Peer;
 use crate::credential::{Identity, PskStore, PskTable, Trust};
 use crate::error::{ApiMisuse, Mismatch};
 use crate::limits::{ANSWER_MARGIN, DEFAULT_PATH, MIN_PATH, REQUEST_LIFETIME};
+use crate::group::GroupRequest;
 use crate::name::Name;
 use crate::policy::Policy;
 use crate::streams::{OfferedStream, Side, Stream, StreamAnswer};
@@ -36,6 +37,10 @@ pub struct EndpointConfig {
     pub unix_time_at_zero: Option<Duration>,
     /// What is spoken of MIKEY version 1; `None` for nothing.
     pub v1: Option<crate::v1::Policy>,
+    /// Whether we are a controller of groups: requests to join are told to the application, which decides.
+    pub serves_groups: bool,
+    /// Whom we accept as the controller of a group, by the group's id. Of any other name's grants nothing is taken.
+    pub controllers: Vec<(Vec<u8>, Name)>,
     /// Octets of UDP payload above which protected messages are fragmented.
     pub path: usize,
     /// How long a request is sent again before it is given up.
@@ -70,6 +75,8 @@ impl EndpointConfig {
             answer: Arc::new(AcceptStreams::default()),
             unix_time_at_zero: None,
             v1: None,
+            serves_groups: false,
+            controllers: Vec::new(),
             path: DEFAULT_PATH,
             request_lifetime: REQUEST_LIFETIME,
             rekey_after: None,
@@ -131,6 +138,8 @@ pub struct Call {
     pub branches: Branches,
     /// The streams that need keys.
     pub streams: Vec<Stream>,
+    /// A group to join instead: then there are no streams, and the peer is the group's controller.
+    pub group: Option<GroupRequest>,
     /// Whether SRTP packets carry an MKI of four octets.
     pub mki: bool,
     /// A name for INIT_REQ that hides the true one, which then comes encrypted in CCE: an anonymous NAI (`@realm`) or a
@@ -179,11 +188,18 @@ impl Call {
             retarget: Retarget::Refuse,
             branches: Branches::First,
             streams,
+            group: None,
             mki: true,
             hidden_as: None,
             signalled: None,
             sdp_ids: None,
         }
+    }
+
+    /// A call to a group's controller.
+    #[must_use]
+    pub fn join(controller: Name, request: GroupRequest) -> Self {
+        Self { group: Some(request), ..Self::new(controller, Vec::new()) }
     }
 
     /// A call with one stream in each direction.

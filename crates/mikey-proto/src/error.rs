@@ -50,6 +50,8 @@ pub enum PeerFault {
     Negotiation(&'static str),
     /// The SAS reveal is not what was committed to.
     SasCommitment,
+    /// It is not accepted as a controller of the group.
+    NotController,
 }
 
 /// Why a certificate was refused.
@@ -155,6 +157,9 @@ pub enum ApiMisuse {
     State,
     /// The message would be longer than the protocol allows.
     TooLong,
+    /// The request for a group has no role, a group id that is not of 1 to 64 octets, too many SSRCs, or streams beside it;
+    /// or a grant has more than a message can hold.
+    Group,
     /// A size or a time outside its documented bounds.
     Bounds(&'static str),
 }
@@ -210,6 +215,7 @@ impl fmt::Display for PeerFault {
             Self::Name => "the peer is not the one that was asked for",
             Self::RefusedUs => "the peer refused our authentication or our policy",
             Self::Negotiation(what) => return write!(f, "the peer broke the negotiation: {what}"),
+            Self::NotController => "the peer is not accepted as a controller of this group",
             Self::SasCommitment => "the peer's sas reveal is not what it committed to",
         })
     }
@@ -258,6 +264,7 @@ impl fmt::Display for ApiMisuse {
             Self::UnknownSession => "there is no such session",
             Self::State => "the session is in a state in which this cannot be done",
             Self::TooLong => "the message would be longer than the protocol allows",
+            Self::Group => "a group id has 1 to 64 octets, its request a role, at most 16 ssrcs and no streams",
             Self::Bounds(what) => return write!(f, "{what} is out of its bounds"),
         })
     }

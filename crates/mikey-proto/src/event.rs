@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use mikey_crypto::{GroupId, MethodId, PrfId, SuiteId};
+use mikey_crypto::{GroupId, MethodId, PrfId, SecretBytes, SuiteId};
 
 use crate::auth::Peer;
 use crate::error::{DropReason, Error};
+use crate::group::{GroupAnswer, GroupAsk, GroupGrant, GroupRequest};
 use crate::keys::Role;
 use crate::metrics::Metrics;
 use crate::name::Name;
@@ -168,6 +169,47 @@ pub enum Event {
         remote: SocketAddr,
         /// Why.
         why: Error,
+    },
+    /// At a controller: somebody was authenticated and wants to join a group. It waits, for some seconds, for
+    /// [`crate::Endpoint::admit`] or [`crate::Endpoint::refuse`].
+    JoinRequested {
+        /// The session that it will be.
+        session: SessionId,
+        /// Where it is.
+        remote: SocketAddr,
+        /// Who it is.
+        peer: Peer,
+        /// What it wants.
+        request: GroupRequest,
+    },
+    /// At a member: the controller has let us in.
+    GroupJoined {
+        /// The session with the controller.
+        session: SessionId,
+        /// What was asked for.
+        request: GroupRequest,
+        /// The group and its keys. They cannot be had again.
+        grant: Box<GroupGrant>,
+        /// The key of our leaf in the key tree.
+        leaf_key: SecretBytes,
+    },
+    /// At a controller: a member asks something of a group. It waits for [`crate::Endpoint::answer_group`].
+    GroupAsked {
+        /// The member's session.
+        session: SessionId,
+        /// The group's SPI.
+        group: u64,
+        /// What it asks.
+        ask: GroupAsk,
+    },
+    /// At a member: the controller has answered.
+    GroupAnswered {
+        /// The session with the controller.
+        session: SessionId,
+        /// The group's SPI.
+        group: u64,
+        /// Its answer.
+        answer: GroupAnswer,
     },
     /// A session is over. Its keys are to be removed.
     Closed {

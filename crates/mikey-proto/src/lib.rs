@@ -16,6 +16,7 @@ mod credential;
 mod endpoint;
 mod error;
 mod event;
+mod group;
 mod keys;
 pub mod limits;
 mod metrics;
@@ -38,7 +39,11 @@ pub use credential::{CertifiedKey, DecryptionKey, Identity, PskStore, PskTable, 
 pub use endpoint::{Endpoint, SignallingError};
 pub use error::{ApiMisuse, CertificateFault, DropReason, Error, Hint, Mismatch, PeerFault, Stage};
 pub use event::{CallId, CloseReason, Event, Negotiated, Output, SessionId};
-pub use keys::Role;
+pub use group::{
+    GroupAnswer, GroupAsk, GroupGrant, GroupRequest, GroupRoles, GroupSender, GroupStream, GroupValues, NodeKey,
+    knows_algorithms, policy_from_octets, policy_to_octets,
+};
+pub use keys::{GroupCipher, Role};
 pub use metrics::Metrics;
 pub use name::Name;
 pub use policy::{Confidentiality, Policy};

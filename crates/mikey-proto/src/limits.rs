@@ -77,6 +77,10 @@ pub const MAX_POLICIES: usize = 16;
 pub const MIN_PSK: usize = 16;
 /// Octets of an identity.
 pub const MAX_NAME: usize = 255;
+/// Octets of a group's id.
+pub const MAX_GROUP_NAME: usize = 64;
+/// SSRCs that a member may ask for at once.
+pub const MAX_GROUP_SSRCS: u8 = 16;
 /// Certificates of a chain: the end entity and six issuers.
 pub const MAX_CHAIN: usize = 7;
 

@@ -74,6 +74,11 @@ impl SpOctets {
         Self { params }
     }
 
+    /// The parameters, in rising order.
+    pub(crate) fn params(&self) -> &[(u8, Vec<u8>)] {
+        &self.params
+    }
+
     /// The SP payload.
     pub(crate) fn sp(&self, policy_no: u8) -> Sp<'_> {
         let params = self.params.iter().map(|(ty, value)| SpParam { ty: *ty, value }).collect();

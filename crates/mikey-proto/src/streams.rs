@@ -180,6 +180,12 @@ impl Offer {
         Ok(offer)
     }
 
+    /// What a member of a group to be offers: nothing.
+    pub(crate) fn none() -> Self {
+        let (sessions, policies) = (Vec::new(), Vec::new());
+        Self { local: Role::Initiator, sessions, policies, mki: None, answer_mki: None }
+    }
+
     /// The same offer for a RESUME: the keys of the answer have the MKI after that of the early ones.
     pub(crate) fn for_resume(mut self) -> Self {
         self.answer_mki = self.mki.map(|mki| u32::from_be_bytes(mki).wrapping_add(1).to_be_bytes());

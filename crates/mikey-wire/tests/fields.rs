@@ -220,7 +220,7 @@ fn a_group_id_is_not_empty_and_senders_have_cs_ids() {
     typed(&id_len(64)).unwrap();
     for cs_id in [0u8, 255] {
         refused(&patched_inner(&info_req(), 4, 4, cs_id), "CS ID", Value(u32::from(cs_id)));
-        let sender = Sender { cs_id, yours: false, ssrc: 1, roc: 0, seq: 0 };
+        let sender = Sender { cs_id, yours: false, gone: false, shared: false, ssrc: 1, roc: 0, seq: 0 };
         let senders = Payload::Ext(Extension::Senders(vec![sender]));
         assert_eq!(encode(&info_req().header, &[senders]), Err(EncodeError::Value("CS ID")));
     }

@@ -323,6 +323,8 @@ fn extension_parts(extension: &Extension<'_>) -> Vec<Node> {
                     vec![
                         Node::number("CS ID", sender.cs_id),
                         Node::text("yours", if sender.yours { "yes" } else { "no" }),
+                        Node::text("gone", if sender.gone { "yes" } else { "no" }),
+                        Node::text("shared", if sender.shared { "yes" } else { "no" }),
                         ssrc_node(sender.ssrc),
                         Node::number("ROC", sender.roc),
                         Node::number("SEQ", sender.seq),

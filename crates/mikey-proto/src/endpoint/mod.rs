@@ -4,6 +4,7 @@
 //! is counted.
 
 mod cookie;
+mod groups;
 mod half_open;
 mod receive;
 mod resume;
@@ -53,6 +54,8 @@ pub struct Endpoint {
     resuming: HashMap<u64, Resuming>,
     tickets: TicketTable,
     half_open: HalfOpenTable,
+    /// Who waits to be let into a group.
+    joining: HashMap<SessionId, Session>,
     sessions: HashMap<Session, Established>,
     ids: HashMap<SessionId, Session>,
     timers: BTreeSet<(Time, Key)>,
@@ -102,6 +105,7 @@ impl Endpoint {
             resuming: HashMap::new(),
             tickets: TicketTable::default(),
             half_open: HalfOpenTable::default(),
+            joining: HashMap::new(),
             sessions: HashMap::new(),
             ids: HashMap::new(),
             timers: BTreeSet::new(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use mikey_crypto::Digest;
 use mikey_wire::v2::{InitReq, Peek, peek};
-use mikey_wire::{DataType, ErrorNo, Version};
+use mikey_wire::{DataType, ErrorNo, Session, Version};
 
 use super::half_open::Cookie;
 use super::{Endpoint, Key};
@@ -22,7 +22,7 @@ use crate::sas::Sas;
 use crate::session::established::{Established, Origin};
 use crate::session::exchange::Inbound;
 use crate::session::initiator::{Outcome, Taken};
-use crate::session::responder::{HalfOpen, Reception, unprotected_error};
+use crate::session::responder::{HalfOpen, Reception, Shown, unprotected_error};
 use crate::session::{Cx, binding, resend};
 use crate::streams::{self, SrtpKeys};
 use crate::ticket::Terms;
@@ -80,7 +80,7 @@ impl Endpoint {
             return Err(DropReason::Full);
         }
         let opener = (request.csb_id, request.spi_i);
-        let verified = self.admit(from, &first, request.cookie, opener, raw.len())?;
+        let verified = self.let_in(from, &first, request.cookie, opener, raw.len())?;
         let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
         let expected = expected(&self.expected, &request);
         let opened = HalfOpen::open(&mut cx, from, &request, &m1, expected);
@@ -114,7 +114,7 @@ impl Endpoint {
 
     /// Lets a first message in: one that was answered draws its answer again, and when there are too many half-open
     /// sessions, only an address that has shown a cookie of ours gets further.
-    pub(super) fn admit(
+    pub(super) fn let_in(
         &mut self,
         from: SocketAddr,
         first: &Digest,
@@ -194,14 +194,24 @@ impl Endpoint {
         }
         let half_open = self.half_open.get_mut(&peek.session).ok_or(DropReason::UnknownSession)?;
         let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
-        let Some(shown) = half_open.handle(&mut cx, from, peek, raw)? else { return Ok(()) };
-        let half_open = self.half_open.take(&peek.session).ok_or(DropReason::UnknownSession)?;
+        let Some(shown) = half_open.handle(&mut cx, from, peek, raw)? else {
+            if let Some((peer, request)) = half_open.take_join_request() {
+                self.join_requested(peek.session, from, peer, request);
+            }
+            return Ok(());
+        };
+        let id = SessionId(self.fresh_id());
+        self.accept(peek.session, id, shown)
+    }
+
+    /// A half-open session has become a session.
+    pub(super) fn accept(&mut self, session: Session, id: SessionId, shown: Shown) -> Result<(), DropReason> {
+        let half_open = self.half_open.take(&session).ok_or(DropReason::UnknownSession)?;
         let accepted = half_open.into_accepted(shown);
         if let Some(signalled) = &accepted.signalled {
             self.expected.retain(|e| e.signalled != *signalled);
         }
         let keys = streams::keys(Role::Responder, 0, &accepted.agreed, &accepted.keys.tgk());
-        let id = SessionId(self.fresh_id());
         if let Some(ticket) = accepted.ticket {
             let terms = Terms {
                 local: accepted.local,
@@ -225,7 +235,7 @@ impl Endpoint {
         };
         self.announce(&origin, None, accepted.sas, keys);
         let established = Established::new(&self.config, self.now, origin, accepted.keys, accepted.inbound);
-        self.add_session(peek.session, established);
+        self.add_session(session, established);
         Ok(())
     }
 
@@ -259,6 +269,7 @@ impl Endpoint {
             has_sas: verified.sas.is_some(),
         };
         self.announce(&origin, Some(call), verified.sas, keys);
+        self.joined(id, call, verified.joined, &verified.keys);
         self.receive_ticket(id, ticket, &verified.keys, terms);
         let established = Established::new(&self.config, self.now, origin, verified.keys, Inbound::default());
         self.add_session(peek.session, established);
@@ -292,7 +303,9 @@ impl Endpoint {
         if let Some(sas) = sas {
             self.out.event(Event::SasReady { session, sas });
         }
-        self.out.event(Event::SrtpKeysReady { session, keys });
+        if !keys.streams.is_empty() {
+            self.out.event(Event::SrtpKeysReady { session, keys });
+        }
     }
 
     fn established(&mut self, from: SocketAddr, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {

@@ -67,7 +67,7 @@ impl Endpoint {
         }
         let request = ResumeReq::decode(raw).map_err(|_| DropReason::Malformed)?;
         let first = self.config.provider.sha256.digest(&[&request.without_cookie()]);
-        self.admit(from, &first, request.cookie, (request.csb_id, request.spi_i), raw.len())?;
+        self.let_in(from, &first, request.cookie, (request.csb_id, request.spi_i), raw.len())?;
         let Some(issued) = self.tickets.find(self.now, request.ticket) else {
             let number = ErrorNo::INVALID_TICKET;
             if let Ok(error) = unprotected_error(request.csb_id, request.spi_i, number, None, None, raw.len())

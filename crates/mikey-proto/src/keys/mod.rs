@@ -3,10 +3,12 @@
 //! No key is derived anywhere else. The stages are types: [`InitKeys`] can protect CCE and compute AUTH, but only
 //! [`InitKeys::authenticated`] leads to [`SessionKeys`], from which SRTP keys come.
 
+mod group;
 mod protect;
 mod schedule;
 mod transcript;
 
+pub use group::GroupCipher;
 pub(crate) use protect::Parts;
 pub(crate) use protect::{MessageNonce, Protection, xor_into};
 pub(crate) use schedule::{EarlyKeys, InitKeys, InitSecrets, SessionKeys, Tgk};

@@ -85,13 +85,14 @@ impl Protection {
         let bug = |AuthFailed| Error::Bug("a suite's key has the wrong length");
         match self.suite.kind {
             SuiteKind::Aead(aead) => {
-                let nonce = self.aead_nonce(keys, nonce);
+                let nonce = aead_nonce(keys, nonce);
                 let tag = aead.seal(keys.encryption.expose(), &nonce, aad, data).map_err(bug)?;
                 message.push(self.suite.mac_alg);
                 message.extend_from_slice(&tag);
             }
             SuiteKind::CtrHmac { cipher, hash } => {
-                cipher.apply(keys.encryption.expose(), &self.counter_iv(keys, nonce), data).map_err(bug)?;
+                let iv = counter_iv(keys, self.csb_id, nonce);
+                cipher.apply(keys.encryption.expose(), &iv, data).map_err(bug)?;
                 message.push(self.suite.mac_alg);
                 let mac = hash.hmac(keys.authentication.expose(), &[&message]);
                 message.extend_from_slice(mac.expose());
@@ -131,12 +132,12 @@ impl Protection {
         let mut data = Zeroizing::new(kemac.encr_data.to_vec());
         match self.suite.kind {
             SuiteKind::Aead(aead) => {
-                let nonce = self.aead_nonce(keys, nonce);
+                let nonce = aead_nonce(keys, nonce);
                 aead.open(keys.encryption.expose(), &nonce, aad, &mut data, kemac.mac)?;
             }
             SuiteKind::CtrHmac { cipher, hash } => {
                 hash.hmac_verify(keys.authentication.expose(), &[covered], kemac.mac)?;
-                cipher.apply(keys.encryption.expose(), &self.counter_iv(keys, nonce), &mut data)?;
+                cipher.apply(keys.encryption.expose(), &counter_iv(keys, self.csb_id, nonce), &mut data)?;
             }
         }
         Ok(data)
@@ -149,20 +150,21 @@ impl Protection {
         }
     }
 
-    /// `(S(112) XOR (R || FRAG || CSB ID || T)) || 0x0000`.
-    fn counter_iv(&self, keys: &DirectionKeys, nonce: MessageNonce) -> [u8; 16] {
-        let mut iv = [0; 16];
-        let context = [&nonce.flags()[..], &self.csb_id.to_be_bytes(), &nonce.t64()];
-        xor_into(&mut iv, keys.salt.expose(), &context);
-        iv
-    }
+}
 
-    /// `S(96) XOR (R || FRAG || 0 || T)`.
-    fn aead_nonce(&self, keys: &DirectionKeys, nonce: MessageNonce) -> [u8; 12] {
-        let mut out = [0; 12];
-        xor_into(&mut out, keys.salt.expose(), &[&nonce.flags(), &[0; 2], &nonce.t64()]);
-        out
-    }
+/// `(S(112) XOR (R || FRAG || CSB ID || T)) || 0x0000`.
+pub(super) fn counter_iv(keys: &DirectionKeys, csb_id: u32, nonce: MessageNonce) -> [u8; 16] {
+    let mut iv = [0; 16];
+    let context = [&nonce.flags()[..], &csb_id.to_be_bytes(), &nonce.t64()];
+    xor_into(&mut iv, keys.salt.expose(), &context);
+    iv
+}
+
+/// `S(96) XOR (R || FRAG || 0 || T)`.
+pub(super) fn aead_nonce(keys: &DirectionKeys, nonce: MessageNonce) -> [u8; 12] {
+    let mut out = [0; 12];
+    xor_into(&mut out, keys.salt.expose(), &[&nonce.flags(), &[0; 2], &nonce.t64()]);
+    out
 }
 
 pub(crate) fn xor_into(out: &mut [u8], salt: &[u8], context: &[&[u8]]) {

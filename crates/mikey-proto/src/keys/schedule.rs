@@ -11,12 +11,12 @@ use super::protect::{DirectionKeys, Protection};
 use super::transcript::{Transcript, l};
 
 /// RFC 3830 section 4.1.4.
-const ENCRYPTION: [u8; 4] = 0x1505_33E1_u32.to_be_bytes();
-const AUTHENTICATION: [u8; 4] = 0x2D22_AC75_u32.to_be_bytes();
-const SALT: [u8; 4] = 0x29B8_8916_u32.to_be_bytes();
+pub(super) const ENCRYPTION: [u8; 4] = 0x1505_33E1_u32.to_be_bytes();
+pub(super) const AUTHENTICATION: [u8; 4] = 0x2D22_AC75_u32.to_be_bytes();
+pub(super) const SALT: [u8; 4] = 0x29B8_8916_u32.to_be_bytes();
 /// RFC 3830 section 4.1.3.
-const TEK: [u8; 4] = 0x2AD0_1C64_u32.to_be_bytes();
-const TEK_SALT: [u8; 4] = 0x39A2_C14B_u32.to_be_bytes();
+pub(super) const TEK: [u8; 4] = 0x2AD0_1C64_u32.to_be_bytes();
+pub(super) const TEK_SALT: [u8; 4] = 0x39A2_C14B_u32.to_be_bytes();
 /// Version 2's own: "mv2" and a letter.
 const IDENTITY: [u8; 4] = *b"mv2i";
 const AUTH_BY_SECRET: [u8; 4] = *b"mv2p";
@@ -28,6 +28,7 @@ const RESUMPTION: [u8; 4] = *b"mv2r";
 const CONTINUITY: [u8; 4] = *b"mv2c";
 const EARLY: [u8; 4] = *b"mv2y";
 const SAS: [u8; 4] = *b"mv2s";
+const LEAF: [u8; 4] = *b"mv2l";
 
 /// What goes into PRK.
 pub(crate) struct InitSecrets<'a> {
@@ -100,6 +101,13 @@ impl InitKeys {
         self.prk.derive(&label, self.prf.hash_len())
     }
 
+    /// The key of a member's leaf in the key tree of a group. At the controller it is needed before CCE_RESP leaves.
+    pub(crate) fn leaf_key(&self, th4: &Transcript) -> SecretBytes {
+        let sk_d = self.k(SK_D, Role::Initiator);
+        let csb_id = self.csb_id.to_be_bytes();
+        self.prf.derive(sk_d.expose(), &[&LEAF, &[0xFF], &csb_id, th4.hash()], self.prf.hash_len())
+    }
+
     /// Both AUTHs have verified and `th4` is the whole transcript: PRK goes, SK_d comes.
     pub(crate) fn authenticated(self, th4: Transcript) -> SessionKeys {
         let sk_d = self.k(SK_D, Role::Initiator);
@@ -168,6 +176,11 @@ impl SessionKeys {
             rands: self.rands.to_vec(),
             key: self.prf.key(self.derive_th4(TGK).expose()),
         }
+    }
+
+    /// The key of this member's leaf in the key tree of the group that the handshake has joined.
+    pub(crate) fn leaf_key(&self) -> SecretBytes {
+        self.derive_th4(LEAF)
     }
 
     /// A REKEY is complete: `shared` is the secret of its DH, if it had one. Returns TGK_n.

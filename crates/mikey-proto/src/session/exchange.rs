@@ -58,6 +58,13 @@ impl Inbound {
         self.last = Some(Answered { t, request, response });
     }
 
+    /// Keeps the response to the last request, which had none until now.
+    pub(crate) fn set_response(&mut self, response: Vec<Vec<u8>>) {
+        if let Some(last) = &mut self.last {
+            last.response = response;
+        }
+    }
+
     /// The stored response to the last request.
     pub(crate) fn response(&self) -> &[Vec<u8>] {
         self.last.as_ref().map_or(&[], |last| &last.response)

@@ -43,11 +43,12 @@ impl Outline<'_> {
         [Payload::Ext(Extension::Session(self.session)), Payload::T(T::Counter(self.t))]
     }
 
-    /// A message that ends in AUTH, whose data `prove` makes from the message up to AUTH.
+    /// A message that ends in AUTH, whose data `prove` makes from the message up to AUTH, and after it `keys`.
     pub(crate) fn with_auth(
         &self,
         body: Vec<Payload<'_>>,
         method: u8,
+        keys: &[Payload<'_>],
         prove: impl FnOnce(&[&[u8]]) -> Result<Vec<u8>, Error>,
     ) -> Result<Composed, Error> {
         if self.confidential {
@@ -55,28 +56,45 @@ impl Outline<'_> {
             let mut plaintext = Zeroizing::new(vec![first_type(&body, PayloadType::AUTH).0]);
             encode_chain(&mut plaintext, &body, PayloadType::AUTH)?;
             let data = prove(&[&head, &plaintext])?;
-            encode_chain(&mut plaintext, &[Payload::Auth(Auth { method, data: &data })], PayloadType::LAST)?;
+            let auth = [Payload::Auth(Auth { method, data: &data })];
+            encode_chain(&mut plaintext, &auth, first_type(keys, PayloadType::LAST))?;
+            plaintext.reserve(keys.len() * MAX_KEY_DATA);
+            encode_chain(&mut plaintext, keys, PayloadType::LAST)?;
             Ok(Composed { head, plaintext })
         } else {
             let payloads: Vec<_> = self.opening().into_iter().chain(body).collect();
             let mut head = encode_open(&self.header, &payloads, PayloadType::AUTH)?;
             let data = prove(&[&head])?;
             encode_chain(&mut head, &[Payload::Auth(Auth { method, data: &data })], PayloadType::KEMAC)?;
-            Ok(Composed { head, plaintext: Zeroizing::new(vec![PayloadType::LAST.0]) })
+            let mut plaintext = Zeroizing::new(Vec::with_capacity(1 + keys.len() * MAX_KEY_DATA));
+            plaintext.push(first_type(keys, PayloadType::LAST).0);
+            encode_chain(&mut plaintext, keys, PayloadType::LAST)?;
+            Ok(Composed { head, plaintext })
         }
     }
 
     /// A message without AUTH.
     pub(crate) fn compose(&self, body: &[Payload<'_>]) -> Result<Composed, Error> {
+        self.with_keys(body, &[])
+    }
+
+    /// A message without AUTH and with keys, which are encrypted whatever was chosen.
+    pub(crate) fn with_keys(&self, body: &[Payload<'_>], keys: &[Payload<'_>]) -> Result<Composed, Error> {
+        let first_key = first_type(keys, PayloadType::LAST);
         if self.confidential {
             let head = encode_open(&self.header, &self.opening(), PayloadType::KEMAC)?;
-            let mut plaintext = Zeroizing::new(vec![first_type(body, PayloadType::LAST).0]);
-            encode_chain(&mut plaintext, body, PayloadType::LAST)?;
+            let mut plaintext = Zeroizing::new(vec![first_type(body, first_key).0]);
+            encode_chain(&mut plaintext, body, first_key)?;
+            plaintext.reserve(keys.len() * MAX_KEY_DATA);
+            encode_chain(&mut plaintext, keys, PayloadType::LAST)?;
             Ok(Composed { head, plaintext })
         } else {
             let payloads: Vec<_> = self.opening().into_iter().chain(body.iter().cloned()).collect();
             let head = encode_open(&self.header, &payloads, PayloadType::KEMAC)?;
-            Ok(Composed { head, plaintext: Zeroizing::new(vec![PayloadType::LAST.0]) })
+            let mut plaintext = Zeroizing::new(Vec::with_capacity(1 + keys.len() * MAX_KEY_DATA));
+            plaintext.push(first_key.0);
+            encode_chain(&mut plaintext, keys, PayloadType::LAST)?;
+            Ok(Composed { head, plaintext })
         }
     }
 
@@ -114,6 +132,9 @@ impl Outline<'_> {
         (1..=total).zip(plaintext.chunks(room)).map(cut).collect()
     }
 }
+
+/// Octets of a key data payload of a group at most. With room for all of them no copy of a key stays behind.
+const MAX_KEY_DATA: usize = 96;
 
 /// Octets of a FRAGMENT extension: next payload, type, length, number, total.
 const FRAGMENT_LEN: usize = 8;

@@ -10,12 +10,14 @@
 //! A half-open session belongs to whoever made its DH value: only a message under its keys changes it, and one that fails
 //! there ends this half-open session and nothing else.
 
+mod join;
+
 use std::net::SocketAddr;
 
 use mikey_crypto::{GroupId, MethodId, SecretBytes};
 use mikey_wire::v2::{CceReq, InitReq, Opened as OpenedChain, Peek, Sealed};
 use mikey_wire::{
-    CsMap, DataType, Dh, ErrorNo, Extension, Header, Kv, Payload, ResumeTicket, Session, Sp, Version, encode,
+    CsMap, DataType, Dh, ErrorNo, Extension, Header, Kv, Payload, ResumeTicket, Session, Version, encode,
 };
 
 use crate::auth::{self, Covered, Peer};
@@ -34,6 +36,8 @@ use crate::session::message::{Composed, Opened, Opener, Outline, Path};
 use crate::session::{Cx, SessionHeader, binding, local_methods, own_certificates, remote_methods};
 use crate::streams::{Agreed, ReceivedOffer, answer_map};
 use crate::ticket::OPAQUE_LEN;
+
+use join::Joining;
 
 /// What an INIT_REQ leads to.
 pub(crate) enum Reception {
@@ -62,6 +66,8 @@ pub(crate) struct HalfOpen {
     sas: Option<(SasShare, [u8; 32])>,
     /// What signalling announced of this call, if it did.
     signalled: Option<Signalled>,
+    /// Who waits to be let into a group.
+    joining: Option<Box<Joining>>,
     refused: bool,
 }
 
@@ -209,6 +215,7 @@ impl HalfOpen {
             inbound: Inbound::default(),
             sas: share.zip(request.sas_commit.copied()),
             signalled,
+            joining: None,
             refused: false,
         })
     }
@@ -251,7 +258,14 @@ impl HalfOpen {
         // The request came from where its response goes.
         self.remote = from;
         match result {
-            Ok((shown, response)) => {
+            Ok(Verdict::Joining(joining)) => {
+                cx.out.metrics.authenticated += 1;
+                // A repeat draws nothing until there is an answer.
+                self.inbound.answered(T_CCE, digests, Vec::new());
+                self.joining = Some(joining);
+                Ok(None)
+            }
+            Ok(Verdict::Answered(shown, response)) => {
                 cx.out.metrics.authenticated += 1;
                 cx.out.send(from, &response);
                 self.inbound.answered(T_CCE, digests, response);
@@ -274,7 +288,7 @@ impl HalfOpen {
         cx: &mut Cx<'_>,
         sealed: &Sealed<'_>,
         plaintext: &[u8],
-    ) -> Result<(Shown, Vec<Vec<u8>>), Error> {
+    ) -> Result<Verdict, Error> {
         let chain = OpenedChain::decode(sealed, plaintext)?;
         if !chain.fits(self.choice.confidential) {
             return Err(PeerFault::Negotiation("confidentiality of cce").into());
@@ -302,8 +316,12 @@ impl HalfOpen {
         let proof =
             auth::verify(&cx.config.provider, method, certified.as_ref(), &covered, request.auth.data)?;
         let sas = self.open_commitment(cx, &request)?;
-        if request.gcc.is_some() {
-            return Err(Error::Mismatch(Mismatch::Streams));
+        if let Some(gcc) = &request.gcc {
+            if !cx.config.serves_groups {
+                return Err(Error::Mismatch(Mismatch::Streams));
+            }
+            let th3 = self.keys.transcript().th3(&canon);
+            return Ok(Verdict::Joining(Box::new(Joining::new(proof.peer, th3, sas, gcc))));
         }
         let offer = ReceivedOffer::new(Role::Responder, &request.streams, &request.policies)?;
         let answers = cx.config.answer.answer(&proof.peer, &offer.streams).map_err(Error::Mismatch)?;
@@ -314,10 +332,15 @@ impl HalfOpen {
         let ticket = if lasting { Some(cx.random::<OPAQUE_LEN>()?) } else { None };
         let outline = self.outline(DataType::CCE_RESP, answer_map(&agreed, &numbers));
         // SRTP-SPr repeats what was chosen, octet for octet.
-        let chosen = request.policies.iter().filter(|sp| numbers.contains(&sp.policy_no)).cloned().collect();
-        let composed = self.cce_response(cx, &outline, chosen, &name, th3, ticket.as_ref())?;
+        let chosen = request.policies.iter().filter(|sp| numbers.contains(&sp.policy_no)).cloned();
+        let lifetime = u32::try_from(TICKET_LIFETIME.as_secs()).ok();
+        let ticket_payload = ticket.as_ref().map(|opaque| ResumeTicket { lifetime, opaque });
+        let mut body: Vec<_> = chosen.map(Payload::Sp).collect();
+        body.extend(ticket_payload.map(|ticket| Payload::Ext(Extension::ResumeTicket(ticket))));
+        let composed = self.cce_response(cx, &outline, body, &[], &name, th3)?;
         let response = outline.seal(&composed, self.keys.protection(), Role::Responder, true, self.path)?;
-        Ok((Shown { peer: proof.peer, agreed, th4: th3.th4(&composed.canon()), sas, ticket }, response))
+        let shown = Shown { peer: proof.peer, agreed, th4: th3.th4(&composed.canon()), sas, ticket };
+        Ok(Verdict::Answered(shown, response))
     }
 
     /// The SAS, if one was chosen and the initiator reveals what it committed to.
@@ -377,23 +400,20 @@ impl HalfOpen {
         &self,
         cx: &Cx<'_>,
         outline: &Outline<'_>,
-        chosen: Vec<Sp<'_>>,
+        content: Vec<Payload<'_>>,
+        keys: &[Payload<'_>],
         name: &Name,
         th3: Transcript,
-        ticket: Option<&[u8; OPAQUE_LEN]>,
     ) -> Result<Composed, Error> {
         let method = self.choice.responder;
         let (certs, credential) = own_certificates(&self.identity, method);
         let mut body: Vec<_> = certs.into_iter().map(Payload::Cert).collect();
-        body.extend(chosen.into_iter().map(Payload::Sp));
-        let lifetime = u32::try_from(TICKET_LIFETIME.as_secs()).ok();
-        let resume = ticket.map(|opaque| ResumeTicket { lifetime, opaque });
-        body.extend(resume.map(|ticket| Payload::Ext(Extension::ResumeTicket(ticket))));
+        body.extend(content);
         let reveal = self.sas.as_ref().map(|(share, _)| share.octets.expose());
         body.extend(reveal.map(|share| Payload::Ext(Extension::SasReveal(share))));
         let psk_credential = self.psk_credential(method);
         let credential = if credential.is_empty() { &psk_credential } else { credential };
-        outline.with_auth(body, method.0, |message| {
+        outline.with_auth(body, method.0, keys, |message| {
             let covered = Covered {
                 keys: &self.keys,
                 sender: Role::Responder,
@@ -435,6 +455,14 @@ impl HalfOpen {
             inbound: self.inbound,
         }
     }
+}
+
+/// What CCE_REQ comes down to.
+enum Verdict {
+    /// The answer is ready.
+    Answered(Shown, Vec<Vec<u8>>),
+    /// Somebody wants to join a group: the answer is the controller's.
+    Joining(Box<Joining>),
 }
 
 /// What INIT comes down to before DH is computed.

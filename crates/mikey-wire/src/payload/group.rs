@@ -46,6 +46,10 @@ pub struct Sender {
     pub cs_id: u8,
     /// The receiver of this list was given the SSRC.
     pub yours: bool,
+    /// In GROUP_REKEY: the SSRC sends no longer.
+    pub gone: bool,
+    /// Its TEK is the one that all senders of the RTP session share.
+    pub shared: bool,
     /// SSRC.
     pub ssrc: u32,
     /// Rollover counter.
@@ -100,6 +104,10 @@ impl<'a> Group<'a> {
 impl Sender {
     /// Flag: this SSRC is the receiver's own.
     const YOURS: u8 = 1;
+    /// Flag: this SSRC sends no longer.
+    const GONE: u8 = 2;
+    /// Flag: this SSRC has the shared TEK.
+    const SHARED: u8 = 4;
 
     pub(crate) fn decode(r: &mut Reader<'_>) -> Result<Self> {
         let at = *r;
@@ -109,10 +117,12 @@ impl Sender {
         }
         let at = *r;
         let flags = r.u8("flags")?;
-        at.reserved(flags & !Self::YOURS, "flags")?;
+        at.reserved(flags & !(Self::YOURS | Self::GONE | Self::SHARED), "flags")?;
         Ok(Self {
             cs_id,
             yours: flags & Self::YOURS != 0,
+            gone: flags & Self::GONE != 0,
+            shared: flags & Self::SHARED != 0,
             ssrc: r.u32("SSRC")?,
             roc: r.u32("ROC")?,
             seq: r.u16("SEQ")?,
@@ -121,7 +131,10 @@ impl Sender {
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) -> writer::Result<()> {
         writer::require(self.cs_id != 0 && self.cs_id <= MAX_CS_ID, "CS ID")?;
-        out.extend_from_slice(&[self.cs_id, u8::from(self.yours)]);
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        let flags =
+            flag(self.yours, Self::YOURS) | flag(self.gone, Self::GONE) | flag(self.shared, Self::SHARED);
+        out.extend_from_slice(&[self.cs_id, flags]);
         out.extend_from_slice(&self.ssrc.to_be_bytes());
         out.extend_from_slice(&self.roc.to_be_bytes());
         out.extend_from_slice(&self.seq.to_be_bytes());

@@ -124,8 +124,8 @@ pub(crate) fn group() -> Payload<'static> {
 }
 
 pub(crate) fn senders() -> Payload<'static> {
-    let sender = Sender { cs_id: 1, yours: true, ssrc: 0x01020304, roc: 5, seq: 6 };
-    Payload::Ext(Extension::Senders(vec![sender, Sender { yours: false, ssrc: 9, ..sender }]))
+    let sender = Sender { cs_id: 1, yours: true, gone: false, shared: true, ssrc: 0x01020304, roc: 5, seq: 6 };
+    Payload::Ext(Extension::Senders(vec![sender, Sender { yours: false, gone: true, ssrc: 9, ..sender }]))
 }
 
 pub(crate) fn kek() -> Payload<'static> {

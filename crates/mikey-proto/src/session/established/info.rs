@@ -58,7 +58,7 @@ impl Established {
         self.send_info(cx, self.remote, &[notify(NotifyCode::DELETE, &[reason])], RequestKind::Info)
     }
 
-    fn send_info(
+    pub(super) fn send_info(
         &mut self,
         cx: &mut Cx<'_>,
         to: SocketAddr,
@@ -111,6 +111,11 @@ impl Established {
         let info = Info::parse(sealed, chain).map_err(|_| DropReason::Malformed)?;
         let hash = self.keys.prf().hash.digest(&canon);
         let mut effect = Effect::default();
+        if let Some(ask) = super::group::asked(cx, &info) {
+            let (group, ask) = ask?;
+            self.defer(cx, sealed.t, hash, group, ask);
+            return Ok((Vec::new(), effect));
+        }
         let mut answers: Vec<(NotifyCode, Vec<u8>)> = Vec::new();
         for notify in &info.notifies {
             match (notify.code, notify.data) {
@@ -155,6 +160,9 @@ impl Established {
         let info = Info::parse(sealed, chain).map_err(|_| DropReason::Malformed)?;
         if info.hash != Some(request.hash.as_ref()) {
             return Err(DropReason::BadAnswer);
+        }
+        if let RequestKind::Group(group, ask) = &request.kind {
+            return self.answered_group(cx, *group, ask, &info);
         }
         if let RequestKind::PathCheck(PathCheck { token, candidates }) = &request.kind {
             let proven = |n: &mikey_wire::v2::Notify<'_>| {

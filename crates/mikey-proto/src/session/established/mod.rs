@@ -8,6 +8,7 @@
 //!
 //! Everything here is under the session's own keys: a message that does not verify is counted, and that is all.
 
+mod group;
 mod info;
 mod rekey;
 
@@ -21,6 +22,7 @@ use crate::auth::Peer;
 use crate::config::EndpointConfig;
 use crate::error::{ApiMisuse, DropReason, Error};
 use crate::event::{CloseReason, SessionId};
+use crate::group::GroupAsk;
 use crate::keys::{Role, SessionKeys};
 use crate::limits::{AMPLIFICATION, MAX_T, PATH_CHECK_LIFETIME, REKEY_PUT_OFF};
 use crate::name::Name;
@@ -31,6 +33,7 @@ use crate::session::{Cx, SessionHeader, resend};
 use crate::streams::Agreed;
 use crate::time::Time;
 
+use group::Deferred;
 use info::{PathCheck, SasState};
 use rekey::{PendingKeys, RekeySent};
 
@@ -68,6 +71,8 @@ pub(crate) struct Established {
     unsettled_until: Option<Time>,
     rekey_at: Option<Time>,
     inbound: Inbound,
+    /// A request about a group whose answer is the controller's.
+    deferred: Option<Deferred>,
     forget_at: Option<Time>,
     next_t: u32,
     request: Option<Request>,
@@ -94,6 +99,8 @@ enum RequestKind {
     /// Whether the peer is at another address.
     PathCheck(PathCheck),
     Rekey(Box<RekeySent>),
+    /// Something about a group, by its SPI.
+    Group(u64, GroupAsk),
 }
 
 /// Octets that may still go to an address that is not verified, after an answer to what came from it.
@@ -118,6 +125,8 @@ impl Established {
         let Origin { id, role, header, choice, remote, peer, agreed, reassembly, has_sas, .. } = origin;
         let initiator = role == Role::Initiator;
         let mki = agreed.first().map(|a| a.mki.clone());
+        // Without them it is a member's session with its controller, whose keys have their own ways.
+        let has_streams = !agreed.is_empty();
         Self {
             id,
             role,
@@ -134,8 +143,9 @@ impl Established {
             pending: None,
             unsettled_until: None,
             // One side rekeys by time, so that the two do not cross.
-            rekey_at: config.rekey_after.filter(|_| initiator).map(|after| now + after),
+            rekey_at: config.rekey_after.filter(|_| initiator && has_streams).map(|after| now + after),
             inbound,
+            deferred: None,
             forget_at: Some(now + config.answers_kept()),
             // CCE_REQ was the initiator's request number 0.
             next_t: initiator.into(),
@@ -276,6 +286,7 @@ impl Established {
         self.confirmed = true;
         // A new request is proof that the peer has our last answer.
         self.unsettled_until = None;
+        self.deferred = None;
         self.switch(cx);
         let (response, effect) = if sealed.header.data_type == DataType::REKEY_REQ {
             match self.answer_rekey(cx, sealed, &chain, canon) {
@@ -289,6 +300,7 @@ impl Established {
         } else {
             self.answer_info(cx, sealed, &chain, canon)?
         };
+        self.deferred_from(from);
         cx.out.send(from, &response);
         let left = allowance(sealed.raw.len(), response.iter().map(Vec::len).sum());
         self.inbound.answered(sealed.t, digests, response);

@@ -10,6 +10,7 @@ use mikey_wire::{DataType, Dh, Extension, Kv, Payload};
 use super::{Established, Request, RequestKind};
 use crate::error::{ApiMisuse, DropReason, Error, Mismatch, PeerFault};
 use crate::event::Event;
+use crate::group::GroupAnswer;
 use crate::limits::SWITCH_AT_LATEST;
 use crate::session::Cx;
 use crate::session::message::Composed;
@@ -41,6 +42,9 @@ struct Answer {
 impl Established {
     /// Starts a REKEY of all streams, with a new DH if `with_dh`.
     pub(crate) fn rekey(&mut self, cx: &mut Cx<'_>, with_dh: bool) -> Result<(), Error> {
+        if self.agreed.is_empty() {
+            return Err(ApiMisuse::State.into());
+        }
         if self.unsettled_until.is_some_and(|until| cx.now < until) {
             // Whether the peer has our last answer is not known: a new REKEY could stand on another transcript than its own.
             return Err(ApiMisuse::State.into());
@@ -124,6 +128,9 @@ impl Established {
         request: &RekeyReq<'_>,
         canon: [&[u8]; 2],
     ) -> Result<Answer, Error> {
+        if self.agreed.is_empty() {
+            return Err(PeerFault::Negotiation("streams in the session of a group").into());
+        }
         let provider = &cx.config.provider;
         let kx = match &request.dh {
             None => None,
@@ -240,6 +247,10 @@ impl Established {
 
     /// The peer refused a request: the session stays as it was.
     pub(super) fn refused(&mut self, cx: &mut Cx<'_>, request: &Request) {
+        if let RequestKind::Group(group, _) = &request.kind {
+            let (session, group, answer) = (self.id, *group, GroupAnswer::Refused);
+            cx.out.event(Event::GroupAnswered { session, group, answer });
+        }
         if matches!(request.kind, RequestKind::Rekey(_)) {
             self.rekey_at = self.next_rekey(cx);
             cx.out.event(Event::RekeyRefused { session: self.id });

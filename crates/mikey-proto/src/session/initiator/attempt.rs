@@ -16,6 +16,7 @@ use crate::credential::Identity;
 use crate::endpoint::NOWHERE;
 use crate::error::{ApiMisuse, DropReason, Error, Fault, Hint, PeerFault, Stage};
 use crate::event::{CallId, Event};
+use crate::group::GroupRequest;
 use crate::keys::Role;
 use crate::limits::{
     MAX_BRANCHES, MAX_COOKIES, MAX_COOKIES_KEPT, MAX_GROUP_RETRIES, MAX_YIELDED, SIGNALLED_LIFETIME,
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) asked: Option<Name>,
     pub(crate) retarget: Retarget,
     pub(crate) offer: Offer,
+    /// The group that is to be joined, in place of an offer.
+    pub(crate) group: Option<GroupRequest>,
     pub(crate) sas: Option<SasShare>,
     /// Whether a CCE_REQ has carried the share: from then on the set of branches with SAS is fixed.
     revealed: bool,
@@ -157,7 +160,8 @@ impl Attempt {
             identity,
             asked: call.to.clone(),
             retarget: call.retarget,
-            offer: Offer::new(&call.streams, mki)?,
+            offer: offer(call, mki)?,
+            group: call.group.clone(),
             sas,
             revealed: false,
             signalled: call.signalled.clone(),
@@ -470,6 +474,15 @@ fn opening(shared: &Shared) -> Opening<'_> {
         signalled: shared.signalled.as_ref(),
         sdp_ids: shared.sdp_ids.as_deref(),
         in_signalling: shared.in_signalling,
+    }
+}
+
+/// The streams of a call; a group has none.
+fn offer(call: &Call, mki: Option<[u8; 4]>) -> Result<Offer, ApiMisuse> {
+    match &call.group {
+        None => Offer::new(&call.streams, mki),
+        Some(request) if call.streams.is_empty() => request.check().map(|()| Offer::none()),
+        Some(_) => Err(ApiMisuse::Group),
     }
 }
 

@@ -11,6 +11,7 @@ use super::routes::Routes;
 use crate::auth::{self, Covered, Peer};
 use crate::config::{Retarget, Signalled};
 use crate::error::{ApiMisuse, DropReason, Error, Fault, PeerFault};
+use crate::group::{self, GroupGrant};
 use crate::keys::{InitKeys, InitSecrets, Role, SessionKeys, Transcript, th2};
 use crate::name::Name;
 use crate::negotiate::{Choice, Proposal};
@@ -50,6 +51,8 @@ pub(crate) struct Verified {
     pub(crate) reassembly: u16,
     /// Lifetime in seconds and opaque octets of a ticket.
     pub(crate) ticket: Option<(u32, Vec<u8>)>,
+    /// The group that was joined.
+    pub(crate) joined: Option<Box<GroupGrant>>,
     /// Our own name in this session.
     pub(crate) local: Name,
     /// Whom we asked for, if somebody else answered.
@@ -62,6 +65,7 @@ pub(crate) struct Shown {
     agreed: Vec<Agreed>,
     th4: Transcript,
     ticket: Option<(u32, Vec<u8>)>,
+    joined: Option<Box<GroupGrant>>,
     sas: Option<Sas>,
 }
 
@@ -185,13 +189,36 @@ impl Branch {
         let proof =
             auth::verify(&cx.config.provider, method, certified.as_ref(), &covered, response.auth.data)?;
         let sas = self.sas(cx, shared, response.sas_reveal)?;
-        let agreed = shared.offer.check_answer(&response.streams, &response.policies)?;
+        let (agreed, joined) = match self.joined(cx, shared, &response)? {
+            None => (shared.offer.check_answer(&response.streams, &response.policies)?, None),
+            joined => (Vec::new(), joined),
+        };
         let ticket = match (response.ticket, self.choice.resumption) {
             (None, _) => None,
             (Some(ticket), true) => ticket.lifetime.map(|lifetime| (lifetime, ticket.opaque.to_vec())),
             (Some(_), false) => return Err(PeerFault::Negotiation("a ticket that was not negotiated").into()),
         };
-        Ok(Shown { peer: proof.peer, agreed, th4: self.th3.th4(&canon), ticket, sas })
+        Ok(Shown { peer: proof.peer, agreed, th4: self.th3.th4(&canon), ticket, joined, sas })
+    }
+
+    /// The group that the answer lets us into, if we asked for one: of a controller that we accept for it.
+    fn joined(
+        &self,
+        cx: &Cx<'_>,
+        shared: &Shared,
+        response: &CceResp<'_>,
+    ) -> Result<Option<Box<GroupGrant>>, PeerFault> {
+        let (request, values, senders) = match (&shared.group, &response.group, &response.senders) {
+            (None, None, _) => return Ok(None),
+            (Some(request), Some(values), Some(senders)) => (request, values, senders),
+            _ => return Err(PeerFault::Negotiation("a group that was not asked for, or none")),
+        };
+        if !cx.config.controllers.iter().any(|(id, name)| *id == request.group && *name == self.peer_name) {
+            return Err(PeerFault::NotController);
+        }
+        let sessions = group::sessions(&response.streams, &response.policies, values.epoch)?;
+        let grant = GroupGrant::from_wire(values, senders, &response.key_data, sessions)?;
+        Ok(Some(Box::new(grant)))
     }
 
     /// The SAS, if one was chosen and the responder reveals what it committed to.
@@ -207,8 +234,9 @@ impl Branch {
 
     /// What remains of a branch that verified.
     pub(crate) fn into_verified(self, shared: &Shared, from: SocketAddr, shown: Shown) -> Verified {
-        let Shown { peer, agreed, th4, ticket, sas } = shown;
+        let Shown { peer, agreed, th4, ticket, joined, sas } = shown;
         Verified {
+            joined,
             reassembly: self.reassembly,
             ticket,
             local: shared.identity.name().clone(),
@@ -303,11 +331,12 @@ fn cce_request(
     body.extend(hidden.then(|| Payload::Id(shared.identity.name().as_wire())));
     body.extend(certs.into_iter().map(Payload::Cert));
     body.extend((0..).zip(&octets).map(|(number, sp)| Payload::Sp(sp.sp(number))));
+    body.extend(shared.group.as_ref().map(|request| Payload::GccReq(request.as_wire())));
     let reveal = shared.sas.as_ref().filter(|_| choice.uses_sas());
     body.extend(reveal.map(|share| Payload::Ext(Extension::SasReveal(share.octets.expose()))));
     let psk_credential = shared.psk_credential(choice.initiator);
     let credential = if credential.is_empty() { &psk_credential } else { credential };
-    let composed = outline.with_auth(body, choice.initiator.0, |message| {
+    let composed = outline.with_auth(body, choice.initiator.0, &[], |message| {
         let covered = Covered {
             keys,
             sender: Role::Initiator,
