@@ -6,9 +6,30 @@
 //! octets, and no epoch, T or SSRC can be issued twice. A controller that restarts takes the snapshot and the records
 //! after it.
 
+#![forbid(unsafe_code)]
+
+mod access;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod controller;
+mod error;
+pub mod limits;
+mod member;
+mod octets;
+mod record;
+mod rekey;
+mod snapshot;
+mod state;
 mod store;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use access::{AccessTable, Authorize, Rule, Who};
+pub use controller::{Applied, Batch, Controller, Draft, GroupConfig, Join, MemberInfo, MemberRef, Proposal};
+pub use error::GroupError;
+pub use member::{EpochKeys, Member, MemberError, MemberEvent, RekeyDrop, SenderKeys, Timing, group_of};
+pub use octets::RecordError;
 
 pub use store::{
     Append, Changes, Fault, GroupName, Lease, MAX_RECORD, MemoryStore, Record, Snapshot, Store, StoreError,

@@ -11,9 +11,6 @@ use mikey_crypto::SecretBytes;
 /// Nodes of a page of keys. Keys never move, so no copy of one stays behind.
 const PAGE: usize = 1024;
 
-/// Most members of a group: its node numbers fit 31 bits.
-pub const MAX_MEMBERS: usize = 1 << 24;
-
 /// The nodes, without who sits at them.
 pub(crate) struct Tree {
     key_len: usize,
@@ -109,14 +106,6 @@ impl Tree {
         let at = index(node)?;
         let start = (at % PAGE) * self.key_len;
         Some((at / PAGE, start..start + self.key_len))
-    }
-
-    pub(crate) fn is_leaf(&self, node: u32) -> bool {
-        node >= self.places
-    }
-
-    pub(crate) fn vacancies(&self) -> impl Iterator<Item = u32> {
-        self.vacant.iter().copied()
     }
 
     /// Members below a node who were there before the plan and stay.
@@ -223,6 +212,8 @@ impl Tree {
                 Rule::Leave | Rule::Join => self.version(*node) + 1,
             };
             self.set(*node, version, key(*node).expose());
+            // A place that was vacant, taken and split at once is no place any more.
+            self.vacant.remove(node);
         }
         self.places = plan.places;
         for (leaf, key) in plan.placed.iter().zip(leaf_keys) {

@@ -264,7 +264,9 @@ impl fmt::Display for ApiMisuse {
             Self::UnknownSession => "there is no such session",
             Self::State => "the session is in a state in which this cannot be done",
             Self::TooLong => "the message would be longer than the protocol allows",
-            Self::Group => "a group id has 1 to 64 octets, its request a role, at most 16 ssrcs and no streams",
+            Self::Group => {
+                "a group id has 1 to 64 octets, its request a role, at most 16 ssrcs and no streams"
+            }
             Self::Bounds(what) => return write!(f, "{what} is out of its bounds"),
         })
     }

@@ -331,7 +331,9 @@ pub(crate) fn sessions(
         return Err(bad("a group without rtp sessions"));
     }
     let session = |cs: &GenericCs<'_>| {
-        let [number] = *cs.policies else { return Err(bad("more or less than one policy for an rtp session")) };
+        let [number] = *cs.policies else {
+            return Err(bad("more or less than one policy for an rtp session"));
+        };
         if cs.data.is_some() || cs.spi != epoch.to_be_bytes() {
             return Err(bad("an rtp session of a group with session data, or of another epoch"));
         }
@@ -363,7 +365,11 @@ pub fn policy_from_octets(mut octets: &[u8]) -> Option<SrtpPolicy> {
         params.push(mikey_wire::SpParam { ty: *ty, value });
         octets = rest;
     }
-    octets.is_empty().then(|| Sp { policy_no: 0, prot: ProtType::SRTP, params }).as_ref().and_then(srtp_params::policy)
+    octets
+        .is_empty()
+        .then_some(Sp { policy_no: 0, prot: ProtType::SRTP, params })
+        .as_ref()
+        .and_then(srtp_params::policy)
 }
 
 /// Whether the provider has everything that the group's values name.

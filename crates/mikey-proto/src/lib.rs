@@ -40,8 +40,8 @@ pub use endpoint::{Endpoint, SignallingError};
 pub use error::{ApiMisuse, CertificateFault, DropReason, Error, Hint, Mismatch, PeerFault, Stage};
 pub use event::{CallId, CloseReason, Event, Negotiated, Output, SessionId};
 pub use group::{
-    GroupAnswer, GroupAsk, GroupGrant, GroupRequest, GroupRoles, GroupSender, GroupStream, GroupValues, NodeKey,
-    knows_algorithms, policy_from_octets, policy_to_octets,
+    GroupAnswer, GroupAsk, GroupGrant, GroupRequest, GroupRoles, GroupSender, GroupStream, GroupValues,
+    NodeKey, knows_algorithms, policy_from_octets, policy_to_octets,
 };
 pub use keys::{GroupCipher, Role};
 pub use metrics::Metrics;

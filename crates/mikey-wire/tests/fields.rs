@@ -133,7 +133,7 @@ fn reserved_bits_are_zero() {
     }
     // GROUP's octet behind AUTH method, SENDERS' flags.
     refused(&patched_inner(&info_req(), 5, 4 + 27, 1), "reserved", Reserved);
-    refused(&patched_inner(&info_req(), 4, 4 + 1, 2), "flags", Reserved);
+    refused(&patched_inner(&info_req(), 4, 4 + 1, 8), "flags", Reserved);
 }
 
 #[test]

@@ -46,7 +46,9 @@ impl Endpoint {
     ) {
         let request = self.calls.get(&call).and_then(|state| state.call.group.clone());
         if let Some((grant, request)) = grant.zip(request) {
-            let leaf_key = keys.leaf_key();
+            // Without that PRF the member has no use for the key either.
+            let prf = self.config.provider.prf(grant.values.prf).unwrap_or(keys.prf());
+            let leaf_key = keys.leaf_key(prf.hash_len());
             self.out.event(Event::GroupJoined { session, request, grant, leaf_key });
         }
     }
@@ -58,12 +60,7 @@ impl Endpoint {
     /// # Errors
     /// [`ApiMisuse::UnknownSession`] if nobody waits there any more; [`ApiMisuse::Group`] or [`ApiMisuse::TooLong`] for a
     /// grant that no message can hold.
-    pub fn admit(
-        &mut self,
-        now: Time,
-        session: SessionId,
-        grant: &GroupGrant,
-    ) -> Result<SecretBytes, Error> {
+    pub fn admit(&mut self, now: Time, session: SessionId, grant: &GroupGrant) -> Result<SecretBytes, Error> {
         self.now = now;
         let key = *self.joining.get(&session).ok_or(ApiMisuse::UnknownSession)?;
         let mut cx = Cx { now, config: &self.config, out: &mut self.out };

@@ -96,7 +96,6 @@ impl GroupCipher {
     ///
     /// # Errors
     /// [`Error::Misuse`] if the plaintext is too long.
-    #[expect(clippy::too_many_arguments, reason = "what a KEMAC of GROUP_REKEY is made of")]
     pub fn seal(
         &self,
         (key, node, version): (&[u8], u32, u32),

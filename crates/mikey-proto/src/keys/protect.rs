@@ -149,7 +149,6 @@ impl Protection {
             Role::Responder => &self.responder,
         }
     }
-
 }
 
 /// `(S(112) XOR (R || FRAG || CSB ID || T)) || 0x0000`.

@@ -101,11 +101,11 @@ impl InitKeys {
         self.prk.derive(&label, self.prf.hash_len())
     }
 
-    /// The key of a member's leaf in the key tree of a group. At the controller it is needed before CCE_RESP leaves.
-    pub(crate) fn leaf_key(&self, th4: &Transcript) -> SecretBytes {
+    /// The key of a member's leaf in the key tree of a group, as long as the group's keys. At the controller it is needed before CCE_RESP leaves.
+    pub(crate) fn leaf_key(&self, th4: &Transcript, len: usize) -> SecretBytes {
         let sk_d = self.k(SK_D, Role::Initiator);
         let csb_id = self.csb_id.to_be_bytes();
-        self.prf.derive(sk_d.expose(), &[&LEAF, &[0xFF], &csb_id, th4.hash()], self.prf.hash_len())
+        self.prf.derive(sk_d.expose(), &[&LEAF, &[0xFF], &csb_id, th4.hash()], len)
     }
 
     /// Both AUTHs have verified and `th4` is the whole transcript: PRK goes, SK_d comes.
@@ -179,8 +179,9 @@ impl SessionKeys {
     }
 
     /// The key of this member's leaf in the key tree of the group that the handshake has joined.
-    pub(crate) fn leaf_key(&self) -> SecretBytes {
-        self.derive_th4(LEAF)
+    pub(crate) fn leaf_key(&self, len: usize) -> SecretBytes {
+        let csb_id = self.csb_id.to_be_bytes();
+        self.prf.derive(self.sk_d.expose(), &[&LEAF, &[0xFF], &csb_id, self.th4.as_ref()], len)
     }
 
     /// A REKEY is complete: `shared` is the secret of its DH, if it had one. Returns TGK_n.

@@ -269,7 +269,7 @@ impl HalfOpen {
                 cx.out.metrics.authenticated += 1;
                 cx.out.send(from, &response);
                 self.inbound.answered(T_CCE, digests, response);
-                Ok(Some(shown))
+                Ok(Some(*shown))
             }
             Err(why) => {
                 cx.out.metrics.refused += 1;
@@ -283,12 +283,7 @@ impl HalfOpen {
         }
     }
 
-    fn verify(
-        &self,
-        cx: &mut Cx<'_>,
-        sealed: &Sealed<'_>,
-        plaintext: &[u8],
-    ) -> Result<Verdict, Error> {
+    fn verify(&self, cx: &mut Cx<'_>, sealed: &Sealed<'_>, plaintext: &[u8]) -> Result<Verdict, Error> {
         let chain = OpenedChain::decode(sealed, plaintext)?;
         if !chain.fits(self.choice.confidential) {
             return Err(PeerFault::Negotiation("confidentiality of cce").into());
@@ -340,7 +335,7 @@ impl HalfOpen {
         let composed = self.cce_response(cx, &outline, body, &[], &name, th3)?;
         let response = outline.seal(&composed, self.keys.protection(), Role::Responder, true, self.path)?;
         let shown = Shown { peer: proof.peer, agreed, th4: th3.th4(&composed.canon()), sas, ticket };
-        Ok(Verdict::Answered(shown, response))
+        Ok(Verdict::Answered(Box::new(shown), response))
     }
 
     /// The SAS, if one was chosen and the initiator reveals what it committed to.
@@ -460,7 +455,7 @@ impl HalfOpen {
 /// What CCE_REQ comes down to.
 enum Verdict {
     /// The answer is ready.
-    Answered(Shown, Vec<Vec<u8>>),
+    Answered(Box<Shown>, Vec<Vec<u8>>),
     /// Somebody wants to join a group: the answer is the controller's.
     Joining(Box<Joining>),
 }

@@ -124,7 +124,8 @@ pub(crate) fn group() -> Payload<'static> {
 }
 
 pub(crate) fn senders() -> Payload<'static> {
-    let sender = Sender { cs_id: 1, yours: true, gone: false, shared: true, ssrc: 0x01020304, roc: 5, seq: 6 };
+    let sender =
+        Sender { cs_id: 1, yours: true, gone: false, shared: true, ssrc: 0x01020304, roc: 5, seq: 6 };
     Payload::Ext(Extension::Senders(vec![sender, Sender { yours: false, gone: true, ssrc: 9, ..sender }]))
 }
 

@@ -50,6 +50,7 @@ impl HalfOpen {
     /// Composes the answer that lets it in, in place of one composed before. Returns the key of its leaf.
     pub(crate) fn admit(&mut self, cx: &mut Cx<'_>, grant: &GroupGrant) -> Result<SecretBytes, Error> {
         let joining = self.joining.as_ref().ok_or(ApiMisuse::State)?;
+        let prf = cx.config.provider.prf(grant.values.prf).ok_or(ApiMisuse::Group)?;
         let policies = GroupPolicies::new(grant)?;
         let ids = grant.key_ids();
         let content = policies.payloads().chain(grant.extensions()).collect();
@@ -57,8 +58,11 @@ impl HalfOpen {
         let (name, th3) = (&joining.peer.name, joining.th3);
         let composed = self.cce_response(cx, &outline, content, &grant.key_data(&ids), name, th3)?;
         drop(outline);
+        if composed.plaintext.len() > usize::from(self.path.reassembly) {
+            return Err(ApiMisuse::TooLong.into());
+        }
         let th4 = th3.th4(&composed.canon());
-        let leaf_key = self.keys.leaf_key(&th4);
+        let leaf_key = self.keys.leaf_key(&th4, prf.hash_len());
         if let Some(joining) = &mut self.joining {
             joining.answer = Some(Answer { composed, policies, th4 });
         }
