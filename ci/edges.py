@@ -47,7 +47,7 @@ TABLE = {
     "mikey-cli": ({"mikey", "mikey-net", "mikey-wire", "mikey-sdp", "mikey-crypto"} | PROVIDERS, ANY, set()),
     "mikey-ffi": ({"mikey"} | PROVIDERS, ANY, set()),
     "mikey-sim": (
-        {"mikey", "mikey-proto", "mikey-srtp", "mikey-group", "mikey-wire", "mikey-crypto"} | PROVIDERS, ANY, set(),
+        {"mikey", "mikey-proto", "mikey-srtp", "mikey-group", "mikey-wire", "mikey-crypto"} | PROVIDERS, ANY, {"mikey-sdp"},
     ),
     "mikey-bench": (ANY, ANY, ANY),
 }

@@ -45,6 +45,15 @@ pub enum Happening {
     Event(AgentEvent),
     /// Media, or its control, that was authenticated and decrypted.
     Media(Media),
+    /// Media in clear, where [`Agent::accept_clear`] allows it: it belongs to no session, and anybody may have sent it.
+    Clear {
+        /// Who sent it, as its headers say.
+        remote: SocketAddr,
+        /// RTP or RTCP.
+        kind: Kind,
+        /// The packet.
+        packet: Vec<u8>,
+    },
     /// A datagram that was refused. It had no effect; it is also counted.
     Refused {
         /// Who sent it, as its headers say.
@@ -134,6 +143,11 @@ impl Driver {
     #[must_use]
     pub fn agent(&self) -> &Agent {
         &self.agent
+    }
+
+    /// The agent, to change something that has nothing to send. What it has to send leaves with [`Self::next`].
+    pub fn agent_mut(&mut self) -> &mut Agent {
+        &mut self.agent
     }
 
     /// The clock.
@@ -302,6 +316,7 @@ impl Driver {
             Received::Media(mikey::Media { session, cs_id, kind, packet, .. }) => {
                 Happening::Media(Media { session, cs_id, kind, packet: packet.to_vec() })
             }
+            Received::Clear { kind, packet } => Happening::Clear { remote, kind, packet: packet.to_vec() },
             Received::Refused(why) => Happening::Refused { remote, why },
             Received::MikeyV1(octets) => foreign(Protocol::MikeyV1, octets),
             Received::Stun(octets) => foreign(Protocol::Stun, octets),

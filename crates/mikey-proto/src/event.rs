@@ -86,6 +86,8 @@ pub enum Event {
         mode: crate::v1::Mode,
         /// Whether a session that was there has new keys or streams.
         update: bool,
+        /// Whether the peer says that it speaks version 2, which we do: somebody may have taken that offer away.
+        peer_speaks_v2: bool,
         /// What the peer did against RFC 3830.
         quirks: mikey_wire::Quirks,
     },

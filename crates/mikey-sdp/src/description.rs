@@ -1,5 +1,7 @@
 //! The attributes of a whole session description, with the rules of which level counts.
 
+use std::net::{IpAddr, SocketAddr};
+
 use sdp_types::{Attribute, Session};
 
 use crate::error::{Level, SdpError, TextError};
@@ -65,7 +67,11 @@ impl Offered {
     }
 
     fn at(attributes: &[Attribute], level: Level) -> Result<Self, SdpError> {
-        let offers = read(attributes, KeyMgmt::ATTRIBUTE, level, MAX_OFFERS)?;
+        let offers: Vec<KeyMgmt> = read(attributes, KeyMgmt::ATTRIBUTE, level, MAX_OFFERS)?;
+        // Which of two would be meant, nothing says (docs/spec.md, "Signalling").
+        if offers.iter().filter(|offer| offer.is_mikey()).count() > 1 {
+            return Err(SdpError::Twice { attribute: "key-mgmt:mikey", level });
+        }
         Ok(Self { level, offers })
     }
 }
@@ -94,6 +100,21 @@ pub fn tls_id(session: &Session, media: usize) -> Result<Option<TlsId>, SdpError
         Some(id) => Ok(Some(id)),
         None => single_tls_id(&session.attributes, Level::Session),
     }
+}
+
+/// Where a media description, from 0, wants its media: the port of its `m=`, at its own `c=` or that of the session. None if
+/// it is refused (port 0).
+///
+/// # Errors
+/// If there is no such media description, or its address is missing or is not an IP address.
+pub fn media_address(session: &Session, media: usize) -> Result<Option<SocketAddr>, SdpError> {
+    let described = session.medias.get(media).ok_or(SdpError::NoMedia(media))?;
+    if described.port == 0 {
+        return Ok(None);
+    }
+    let connection = described.connections.first().or(session.connection.as_ref());
+    let ip = connection.and_then(|connection| connection.connection_address.parse::<IpAddr>().ok());
+    Ok(Some(SocketAddr::new(ip.ok_or(SdpError::NoAddress(Level::Media(media)))?, described.port)))
 }
 
 /// The fingerprints at one level that can be used; none if there is no line.

@@ -44,6 +44,9 @@ pub enum SdpError {
     /// There is no media description of that number, from 0.
     #[error("there is no media {}", .0.saturating_add(1))]
     NoMedia(usize),
+    /// It says no IP address for its media.
+    #[error("{0} has no IP address")]
+    NoAddress(Level),
     /// An attribute that stands at most once stands twice.
     #[error("a={attribute} of {level} stands twice")]
     Twice {

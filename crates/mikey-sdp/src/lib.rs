@@ -30,7 +30,7 @@ pub mod rtsp;
 mod sdp_ids;
 mod tls_id;
 
-pub use description::{Offered, fingerprints, parse, tls_id};
+pub use description::{Offered, fingerprints, media_address, parse, tls_id};
 pub use error::{Fault, Level, SdpError, TextError};
 pub use fingerprint::{Fingerprint, FingerprintHash};
 pub use key_mgmt::{KeyMgmt, MIKEY};

@@ -9,11 +9,14 @@ use std::sync::Arc;
 
 use common::craft::{self, kind};
 use common::*;
+use common_r::sdp::{At, answer, answered, offer, read};
 use common_r::*;
+use mikey::ClearFrom;
 use mikey_crypto::SecretBytes;
 use mikey_crypto::srtp::SrtpPolicy;
 use mikey_proto::{
-    AuthLevel, Branches, Call, Endpoint, EndpointConfig, Error, Event, Identity, PskTable, Side, Stream, Time,
+    AuthLevel, Branches, Call, Endpoint, EndpointConfig, Error, Event, Identity, PskTable, Side, Signalled,
+    Stream, Time,
 };
 use mikey_sim::{Adversary, Ca, Datagram, KeyKind, World, address, provider};
 use mikey_wire::DataType;
@@ -212,6 +215,46 @@ fn r_assoc() {
         assert_eq!(at_alice.len(), 1);
         assert_eq!((at_alice[0].remote, at_alice[0].peer.level), (address(1), AuthLevel::Fingerprint));
     }
+
+    // With INIT in offer and answer, the dialog of whoever picked up says which of twenty answers is meant: one key exchange,
+    // and media belongs to the address in that answer. What others send to the media path is not taken for an answer.
+    let mut world = endpoints([alice()].into_iter().chain((1..=20).map(a_device_of_bob)));
+    let (id, text) = offer(&mut world, 0, &Call::both_ways(name(BOB), POLICY), At::Session);
+    let answers: Vec<String> = (1..=20).map(|n| answer(&mut world, n, &text, At::Session)).collect();
+    for (n, text) in (1..).zip(&answers) {
+        let bytes = read(text).0.unwrap();
+        world.inject(Datagram { from: address(n), to: address(0), bytes });
+    }
+    assert_eq!(world.node(0).metrics().key_exchanges, 1, "her own value");
+    answered(&mut world, 0, id, &answers[6], None);
+    world.run_until(Time::from_secs(5));
+    let at_alice = sessions(world.events(0));
+    assert_eq!(at_alice.len(), 1);
+    assert_eq!((at_alice[0].remote, at_alice[0].peer.level), (address(7), AuthLevel::Psk));
+    assert_eq!(world.node(0).metrics().key_exchanges, 1 + 1);
+    assert!((1..=20).all(|n| sessions(world.events(n)).len() == usize::from(n == 7)));
+
+    // Each answer brings what it says of its own phone: fingerprint and tls-id of the one that picks up are those that count.
+    for (meant, said) in [(0, 0), (1, 1), (0, 1)] {
+        let (alice, alices) = by_fingerprint(ALICE, 1);
+        let (bobs, prints): (Vec<_>, Vec<_>) = (2..4).map(|seed| by_fingerprint(BOB, seed)).unzip();
+        let mut world = endpoints([alice].into_iter().chain(bobs));
+        let mut call = Call::both_ways(name(BOB), POLICY);
+        call.signalled =
+            Some(Signalled { fingerprints: Vec::new(), remote_tls_id: None, ..told_alice(prints[0]) });
+        let (id, text) = offer(&mut world, 0, &call, At::Session);
+        let answers = [1, 2].map(|n| {
+            world.act(n, |_, bob| bob.expect(told_bob(alices))).unwrap();
+            answer(&mut world, n, &text, At::Session)
+        });
+        answered(&mut world, 0, id, &answers[meant], Some(&told_alice(prints[said])));
+        world.run_until(Time::from_secs(5));
+        let known = sessions(world.events(0));
+        assert_eq!(known.len(), usize::from(meant == said), "{meant} {said}");
+        if let [known] = &known[..] {
+            assert_eq!(known.peer.level, AuthLevel::Fingerprint);
+        }
+    }
 }
 
 /// Of four targets one does not know key management at all, one knows another version, one sends plain RTP, and one is able:
@@ -241,4 +284,30 @@ fn r_best_secure() {
     world.run_until(Time::from_secs(41));
     assert_eq!(world.node(1).heard_in(world.node(1).session()), [&packet[..]]);
     assert!(world.node(0).heard.is_empty(), "plain RTP was taken for media of the session");
+
+    // With an offer for both: the proxy forks it to Bob, who is able, and to Carol's phone, whose answer is plain RTP. With
+    // Bob it is SRTP. With Carol it is RTP if Alice's application says so for her address, and else nothing.
+    for allowed in [false, true] {
+        let mut world = phones([alice(), a_device_of_bob(1), with_psk(CAROL, ALICE, [8; 32], 200)]);
+        let (id, text) = offer(&mut world, 0, &Call::both_ways(name(BOB), POLICY), At::Media);
+        let from_bob = answer(&mut world, 1, &text, At::Media);
+        let (none, _, carol) = read(&sdp::describe(2, &[], At::Nowhere));
+        assert!(none.is_none(), "Carol's phone does not know key management");
+        answered(&mut world, 0, id, &from_bob, None);
+        if allowed {
+            world.act(0, |_, alice| alice.agent.accept_clear(ClearFrom::Address(carol)));
+        }
+        world.run_until(Time::from_secs(5));
+        let session = world.node(0).session();
+        let [to_bob, plain] = [rtp(0xA, 1, b"secured"), rtp(0xC, 1, b"in clear")];
+        world.act(0, |now, alice| alice.speak(now, session, 1, &to_bob));
+        world.act(2, |_, carol| carol.speak_in_clear(address(0), &plain));
+        world.act(1, |_, bob| bob.speak_in_clear(address(0), &rtp(0xB, 1, b"bob has keys")));
+        world.run_until(Time::from_secs(6));
+        assert_eq!(world.node(1).heard_in(world.node(1).session()), [&to_bob[..]]);
+        assert_eq!(world.node(0).clear, if allowed { vec![plain] } else { Vec::new() });
+        assert!(world.node(0).heard.is_empty());
+        let clear = world.node(0).agent.accepts_clear();
+        assert_eq!(clear.is_some(), allowed, "Bob's keys say nothing of Carol");
+    }
 }

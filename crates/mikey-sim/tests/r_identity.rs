@@ -7,6 +7,7 @@ mod common_r;
 use common::craft::kind;
 use common::mallory::with_first_id;
 use common::*;
+use common_r::sdp::{At, dial_over_sdp};
 use common_r::*;
 use mikey_crypto::MethodId;
 use mikey_crypto::srtp::SrtpPolicy;
@@ -132,4 +133,20 @@ fn r_existing() {
     let (alice, bob) = Pair::new(Link::perfect(1), ends.0, ends.1).call(BOB).established();
     assert_eq!((alice.peer.level, bob.peer.level), (AuthLevel::Psk, AuthLevel::Psk));
     assert_eq!(alice.negotiated.initiator, MethodId::PSK);
+
+    // The same over an offer and an answer, where each side has what it has: a certificate here, another kind there, or a key.
+    for at in [At::Session, At::Media] {
+        let certificates =
+            [certified(&ca, ALICE, KeyKind::Rsa2048, 1), certified(&ca, BOB, KeyKind::P384, 2)];
+        let keys = [with_psk(ALICE, BOB, [7; 32], 1), with_psk(BOB, ALICE, [7; 32], 2)];
+        for (ends, level) in [(certificates, AuthLevel::Certificate), (keys, AuthLevel::Psk)] {
+            let mut world = endpoints(ends);
+            dial_over_sdp(&mut world, 0, 1, &Call::both_ways(name(BOB), POLICY), at);
+            world.run_until(Time::from_secs(5));
+            for (n, peer) in [(0, BOB), (1, ALICE)] {
+                let known = sessions(world.events(n)).remove(0);
+                assert_eq!((known.peer.name, known.peer.level), (name(peer), level), "{at:?}");
+            }
+        }
+    }
 }

@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex};
 
 use common::craft::kind;
 use common::*;
+use common_r::sdp::{At, answer, answered, dial_over_sdp, offer};
 use common_r::*;
 use mikey::srtp::{
     ContextDb, DbConfig, Destination, Direction, Install, MasterKey, Mki, Owner, Ssrcs, UnprotectError,
 };
-use mikey::{AgentEvent, Class, KeyLog, classify};
+use mikey::{AgentEvent, Class, ClearFrom, KeyLog, classify};
 use mikey_crypto::MethodId;
 use mikey_crypto::srtp::SrtpPolicy;
 use mikey_proto::{
@@ -360,5 +361,76 @@ fn r_other_signaling() {
             let method = if mode == Mode::Psk { MethodId::PSK } else { MethodId::ED25519 };
             assert_eq!(alice.negotiated.initiator, method);
         }
+        // Whatever carries octets there and back can carry INIT: here an offer and an answer, for the same names.
+        let mut world = endpoints([with_psk(a, b, [7; 32], 1), with_psk(b, a, [7; 32], 2)]);
+        dial_over_sdp(&mut world, 0, 1, &Call::both_ways(name(b), POLICY), At::Session);
+        world.run_until(Time::from_secs(5));
+        let (alice, bob) = (sessions(world.events(0)).remove(0), sessions(world.events(1)).remove(0));
+        assert_eq!((&alice.peer.name, &bob.peer.name), (&name(b), &name(a)));
+        assert_eq!(master_keys(&alice), master_keys(&bob));
     }
+}
+
+/// A call begins as plain RTP, because Alice's application says that it may. She hears Bob's phone before its answer and is
+/// told that it is not secured; when the answer has been authenticated SRTP takes its place and nothing in clear is taken
+/// any more. Without that word of the application nothing in clear is heard at all.
+#[test]
+fn r_allow_rtp() {
+    for allowed in [true, false] {
+        let mut world = pair_of_phones();
+        let call = Call::both_ways(name(BOB), POLICY);
+        let (id, text) = offer(&mut world, 0, &call, At::Session);
+        if allowed {
+            world.act(0, |_, alice| alice.agent.accept_clear(ClearFrom::Anyone));
+        }
+        // Bob's phone rings, with an announcement of a gateway on the way that has no keys.
+        let announcements: Vec<_> = (0..5).map(|n| rtp(0xC, n, b"one moment please")).collect();
+        for packet in &announcements {
+            world.act(1, |_, bob| bob.speak_in_clear(address(0), packet));
+        }
+        world.run_until(Time::from_secs(1));
+        let heard = |world: &World<Phone>| world.node(0).clear.clone();
+        assert_eq!(heard(&world), if allowed { announcements } else { Vec::new() });
+        assert!(world.node(0).heard.is_empty(), "nothing in clear belongs to a session");
+        assert!(world.node(0).sessions().is_empty(), "and nobody is said to be known");
+        let before = world.node(0).agent.accepts_clear();
+        assert_eq!(before, allowed.then_some(ClearFrom::Anyone), "what the person must be told");
+
+        // Bob picks up. What is said until his answer is authenticated may still be in clear.
+        let text = answer(&mut world, 1, &text, At::Session);
+        answered(&mut world, 0, id, &text, None);
+        world.run_until(Time::from_secs(2));
+        let ended = world.node(0).told.iter().filter(|e| matches!(e, AgentEvent::ClearEnded { .. })).count();
+        assert_eq!(ended, usize::from(allowed), "told once that it is secured now");
+        assert_eq!(world.node(0).agent.accepts_clear(), None);
+        let sessions = [world.node(0).session(), world.node(1).session()];
+        let packet = rtp(0xB, 1, b"secured");
+        world.act(1, |now, bob| bob.speak(now, sessions[1], 2, &packet));
+        let before = heard(&world).len();
+        for forged in [rtp(0xC, 9, b"in clear again"), rtp(0xB, 2, b"in his name")] {
+            world.inject(Datagram { from: address(1), to: address(0), bytes: forged });
+        }
+        world.run_until(Time::from_secs(3));
+        assert_eq!(world.node(0).heard_in(sessions[0]), [&packet[..]]);
+        assert_eq!(heard(&world).len(), before, "nothing in clear is taken after that");
+        assert_eq!(world.node(0).agent.clear_packets(), if allowed { 5 } else { 0 });
+    }
+    // Somebody holds the keys back: it stays in clear, and stays known to be so. One address may speak and no other.
+    let mut world =
+        pair_of_phones().with_adversary(|_: Time, datagram: Datagram| match kind(&datagram.bytes) {
+            DataType::CCE_REQ => Vec::new(),
+            _ => vec![datagram],
+        });
+    world.act(0, |_, alice| alice.agent.accept_clear(ClearFrom::Address(address(1))));
+    dial_over_sdp(&mut world, 0, 1, &Call::both_ways(name(BOB), POLICY), At::Session);
+    for (from, text) in [(1, &b"from bob"[..]), (7, b"from another")] {
+        world.inject(Datagram { from: address(from), to: address(0), bytes: rtp(0xB, from.into(), text) });
+    }
+    world.run_until(Time::from_secs(300));
+    assert_eq!(world.node(0).clear, [rtp(0xB, 1, b"from bob")]);
+    assert!(world.node(0).sessions().is_empty() && world.node(0).agent.accepts_clear().is_some());
+    assert!(world.node(0).told.iter().any(|e| matches!(e, AgentEvent::CallFailed { .. })), "it is told");
+    world.act(0, |_, alice| alice.agent.refuse_clear());
+    world.inject(Datagram { from: address(1), to: address(0), bytes: rtp(0xB, 3, b"more") });
+    assert_eq!(world.node(0).clear.len(), 1);
 }

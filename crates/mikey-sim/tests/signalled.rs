@@ -54,8 +54,8 @@ fn one_offer_three_answers_three_branches() {
             let answer = world.act(n, |now, bob| bob.answer(now, &offer, PROTOCOLS)).unwrap();
             let again = world.act(n, |now, bob| bob.answer(now, &offer, PROTOCOLS)).unwrap();
             assert_eq!(answer, again, "183 and 200 carry the same answer");
-            world.act(0, |now, alice| alice.answered(now, id, address(host), &answer)).unwrap();
-            let again = world.act(0, |now, alice| alice.answered(now, id, address(host), &answer));
+            world.act(0, |now, alice| alice.answered(now, id, address(host), &answer, None)).unwrap();
+            let again = world.act(0, |now, alice| alice.answered(now, id, address(host), &answer, None));
             assert_eq!(again, Err(SignallingError::Refused(DropReason::Repeat)));
         }
         world.run_until(Time::from_secs(20));
@@ -80,7 +80,7 @@ fn answers_do_not_come_over_the_media_path() {
     }
     assert_eq!(world.node(0).metrics().key_exchanges, 1, "her own value: no branch was opened");
     assert!(world.sent.is_empty(), "and nobody was written to");
-    world.act(0, |now, alice| alice.answered(now, id, address(1), &answer)).unwrap();
+    world.act(0, |now, alice| alice.answered(now, id, address(1), &answer, None)).unwrap();
     world.inject(Datagram { from: address(9), to: address(0), bytes: answer });
     world.run_until(Time::from_secs(5));
     assert!(world.sent.iter().all(|datagram| datagram.to != address(9)));
@@ -95,14 +95,14 @@ fn a_forged_answer_costs_one_branch() {
     let mut forged = answer.clone();
     let rand = 10 + 20 + 2 + 5;
     forged[rand] ^= 1;
-    world.act(0, |now, alice| alice.answered(now, id, address(1), &forged)).unwrap();
+    world.act(0, |now, alice| alice.answered(now, id, address(1), &forged, None)).unwrap();
     assert_eq!(
-        world.act(0, |now, alice| alice.answered(now, id, address(1), &answer[..40])).map_err(
+        world.act(0, |now, alice| alice.answered(now, id, address(1), &answer[..40], None)).map_err(
             |why| matches!(why, SignallingError::Decode(_) | SignallingError::Refused(DropReason::Malformed))
         ),
         Err(true)
     );
-    world.act(0, |now, alice| alice.answered(now, id, address(1), &answer)).unwrap();
+    world.act(0, |now, alice| alice.answered(now, id, address(1), &answer, None)).unwrap();
     world.run_until(Time::from_secs(5));
     assert_eq!(sessions(&world.events(0)).len(), 1);
     assert_eq!(sessions(&world.events(1)).len(), 1);
@@ -124,7 +124,7 @@ fn bidding_down_is_refused() {
     let mut changed = offer.clone();
     changed[at..at + 11].copy_from_slice(b"mikey;keyp2");
     let answer = world.act(1, |now, bob| bob.answer(now, &changed, b"mikey;keyp2")).unwrap();
-    world.act(0, |now, alice| alice.answered(now, id, address(1), &answer)).unwrap();
+    world.act(0, |now, alice| alice.answered(now, id, address(1), &answer, None)).unwrap();
     world.run_until(Time::from_secs(250));
     assert!(sessions(&world.events(0)).is_empty() && sessions(&world.events(1)).is_empty());
     // Without a list at all there is no offer, and an INIT_REQ of the media path is none.
@@ -140,7 +140,7 @@ fn what_does_not_belong_in_signalling_is_refused() {
     let answer = world.act(1, |now, bob| bob.answer(now, &offer, PROTOCOLS)).unwrap();
     let swapped = world.act(1, |now, bob| bob.answer(now, &answer, PROTOCOLS)).unwrap_err();
     assert!(matches!(swapped, SignallingError::DataType(_)), "{swapped}");
-    let swapped = world.act(0, |now, alice| alice.answered(now, id, address(1), &offer)).unwrap_err();
+    let swapped = world.act(0, |now, alice| alice.answered(now, id, address(1), &offer, None)).unwrap_err();
     assert!(matches!(swapped, SignallingError::DataType(_)), "{swapped}");
     let long = world.act(1, |now, bob| bob.answer(now, &[2; 3000], PROTOCOLS));
     assert_eq!(long, Err(SignallingError::Refused(DropReason::TooLong)));
@@ -148,7 +148,7 @@ fn what_does_not_belong_in_signalling_is_refused() {
         assert!(world.act(1, |now, bob| bob.answer(now, &offer[..cut], PROTOCOLS)).is_err(), "{cut}");
     }
     world.act(0, |_, alice| alice.settle(id)).unwrap();
-    let late = world.act(0, |now, alice| alice.answered(now, id, address(1), &answer));
+    let late = world.act(0, |now, alice| alice.answered(now, id, address(1), &answer, None));
     assert_eq!(late, Err(SignallingError::UnknownCall));
 }
 
@@ -159,7 +159,32 @@ fn an_offer_waits_as_long_as_a_phone_rings() {
     world.run_until(Time::from_secs(100));
     let answer = world.act(1, |now, bob| bob.answer(now, &offer, PROTOCOLS)).unwrap();
     world.run_until(Time::from_secs(170));
-    world.act(0, |now, alice| alice.answered(now, id, address(1), &answer)).unwrap();
+    world.act(0, |now, alice| alice.answered(now, id, address(1), &answer, None)).unwrap();
     world.run_until(Time::from_secs(175));
     assert_eq!((sessions(&world.events(0)).len(), sessions(&world.events(1)).len()), (1, 1));
+}
+
+#[test]
+fn an_offer_that_is_taken_back_leaves_nothing() {
+    let mut world = world(Link::perfect(1), 2);
+    let (id, offer) = world.act(0, |now, alice| alice.offer(now, &call())).unwrap();
+    let [gone, taken] = [1, 2].map(|n| world.act(n, |now, bob| bob.answer(now, &offer, PROTOCOLS)).unwrap());
+    for cut in 0..offer.len() {
+        world.act(1, |_, bob| bob.withdrawn(&offer[..cut]));
+    }
+    assert_eq!(world.node(1).metrics().half_open, 1, "what is no offer takes nothing back");
+    for _ in 0..2 {
+        world.act(1, |_, bob| bob.withdrawn(&offer));
+        assert_eq!(world.node(1).metrics().half_open, 0);
+    }
+    for (n, answer) in [(1, &gone), (2, &taken)] {
+        world.act(0, |now, alice| alice.answered(now, id, address(n), answer, None)).unwrap();
+    }
+    world.run_until(Time::from_secs(5));
+    assert_eq!((sessions(&world.events(1)).len(), sessions(&world.events(2)).len()), (0, 1));
+    // What has become a session already stays one.
+    world.act(2, |_, bob| bob.withdrawn(&offer));
+    assert_eq!(world.node(2).metrics().sessions, 1);
+    let again = world.act(2, |now, bob| bob.answer(now, &offer, PROTOCOLS)).unwrap();
+    assert_eq!(again, taken, "and the same answer");
 }

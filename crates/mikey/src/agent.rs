@@ -11,6 +11,7 @@ use mikey_srtp::{
     ContextDb, DbConfig, Destination, ProtectError, RtpLayout, Ssrc, Stats, UnprotectError, rtcp_ssrc,
 };
 
+use crate::clear::Clear;
 use crate::demux::{Class, classify};
 use crate::media::MediaTable;
 use crate::output::{AgentEvent, AgentOutput, Kind, Media, Received, Refused};
@@ -35,13 +36,14 @@ use crate::pen::{Held, Pen};
 /// }
 /// ```
 pub struct Agent {
-    endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
     media: MediaTable,
     pen: Pen,
     released: std::collections::VecDeque<AgentOutput>,
     unknown: u64,
     speaks_v1: bool,
     key_log: Option<Box<dyn KeyLog>>,
+    pub(crate) clear: Clear,
 }
 
 /// Sees the SRTP master keys before they are installed, for analysis of one's own calls. Whoever has them hears the call.
@@ -96,6 +98,7 @@ impl Agent {
             unknown: 0,
             speaks_v1,
             key_log: None,
+            clear: Clear::default(),
         })
     }
 
@@ -218,8 +221,8 @@ impl Agent {
                 self.endpoint.handle_datagram(now, from, datagram);
                 Received::Keying
             }
-            Class::Rtp => self.unprotect(now, Kind::Rtp, datagram),
-            Class::Rtcp => self.unprotect(now, Kind::Rtcp, datagram),
+            Class::Rtp => self.unprotect(now, from, Kind::Rtp, datagram),
+            Class::Rtcp => self.unprotect(now, from, Kind::Rtcp, datagram),
             Class::Stun => Received::Stun(datagram),
             Class::Turn => Received::Turn(datagram),
             Class::Dtls => Received::Dtls(datagram),
@@ -230,7 +233,13 @@ impl Agent {
         }
     }
 
-    fn unprotect<'p>(&mut self, now: Time, kind: Kind, datagram: &'p mut [u8]) -> Received<'p> {
+    fn unprotect<'p>(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        kind: Kind,
+        datagram: &'p mut [u8],
+    ) -> Received<'p> {
         let opened = match self.open(now, kind, datagram) {
             Ok(opened) => opened,
             Err(why) if awaits_key(why) => {
@@ -238,6 +247,9 @@ impl Agent {
                 let ssrc = ssrc_of(kind, datagram);
                 let held = self.endpoint.expects_keys()
                     && ssrc.is_some_and(|ssrc| self.pen.hold(now, kind, ssrc.0, datagram));
+                if ssrc.is_some() && self.clear.take(from) {
+                    return Received::Clear { kind, packet: datagram };
+                }
                 return if held { Received::Held } else { Received::Refused(Refused::Media(why)) };
             }
             Err(why) => return Received::Refused(Refused::Media(why)),
@@ -350,6 +362,9 @@ impl Agent {
                 }
                 match self.media.install(now, session, keys) {
                     Ok(streams) => {
+                        if self.clear.end(self.endpoint.remote(session)) {
+                            self.released.push_back(AgentOutput::Event(AgentEvent::ClearEnded { session }));
+                        }
                         self.release(now);
                         AgentEvent::MediaReady { session, streams }
                     }
@@ -369,9 +384,27 @@ impl Agent {
                     Err(why) => AgentEvent::MediaFailed { session, why },
                 }
             }
-            Event::V1Established { session, call, role, remote, peer, mode, update, quirks } => {
-                AgentEvent::V1Established { session, call, role, remote, peer, mode, update, quirks }
-            }
+            Event::V1Established {
+                session,
+                call,
+                role,
+                remote,
+                peer,
+                mode,
+                update,
+                peer_speaks_v2,
+                quirks,
+            } => AgentEvent::V1Established {
+                session,
+                call,
+                role,
+                remote,
+                peer,
+                mode,
+                update,
+                peer_speaks_v2,
+                quirks,
+            },
             Event::TicketReady { session, ticket } => AgentEvent::TicketReady { session, ticket },
             Event::SasReady { session, sas } => AgentEvent::SasReady { session, sas },
             Event::SasComparedByPeer { session, verified } => {

@@ -12,12 +12,15 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod clear;
 mod demux;
 mod media;
 mod output;
 mod pen;
+mod signalling;
 
 pub use agent::{Agent, KeyLog, MediaError};
+pub use clear::ClearFrom;
 pub use demux::{Class, classify};
 pub use media::MediaStream;
 pub use output::{AgentEvent, AgentOutput, Kind, Media, Received, Refused};

@@ -18,6 +18,13 @@ pub enum Received<'p> {
     Keying,
     /// Media or its control, decrypted.
     Media(Media<'p>),
+    /// Media in clear, where [`crate::Agent::accept_clear`] allows it: it belongs to no session, and anybody may have sent it.
+    Clear {
+        /// RTP or RTCP.
+        kind: Kind,
+        /// The packet.
+        packet: &'p [u8],
+    },
     /// Media without a key yet, while a call is being set up: kept, and released when the key is there.
     Held,
     /// MIKEY of version 1, where the configuration does not speak it.
@@ -130,6 +137,8 @@ pub enum AgentEvent {
         mode: v1::Mode,
         /// Whether a session that was there has new keys or streams.
         update: bool,
+        /// Whether the peer says that it speaks version 2, which we do: somebody may have taken that offer away.
+        peer_speaks_v2: bool,
         /// What the peer did against RFC 3830.
         quirks: v1::Quirks,
     },
@@ -139,6 +148,11 @@ pub enum AgentEvent {
         session: SessionId,
         /// Its streams.
         streams: Vec<MediaStream>,
+    },
+    /// Media in clear is taken no more from where this session's peer is: it has keys now.
+    ClearEnded {
+        /// The session.
+        session: SessionId,
     },
     /// Keys came that could not be installed.
     MediaFailed {

@@ -152,6 +152,17 @@ impl HalfOpenTable {
         }
     }
 
+    /// Removes the open one that this first message led to.
+    pub(crate) fn forget(&mut self, first: &Digest) {
+        let Some(session) = self.by_first.get(first).copied() else { return };
+        if let Some(Entry { state: State::Open(_), address, cookie, .. }) = self.sessions.get(&session) {
+            let (address, cookie) = (*address, *cookie);
+            self.sessions.remove(&session);
+            self.by_first.remove(first);
+            self.closed(address, cookie);
+        }
+    }
+
     /// Makes room by removing the oldest one.
     pub(crate) fn evict_oldest(&mut self) -> bool {
         while let Some((_, session)) = self.queue.pop_front() {

@@ -158,7 +158,7 @@ impl Endpoint {
         }
         let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
         let call = attempt.id;
-        let result = attempt.handle_answer(&mut cx, from, peek, raw);
+        let result = attempt.handle_answer(&mut cx, from, None, peek, raw);
         self.reschedule(Key::Attempt(spi_i));
         match result {
             Ok(Taken::NeedsAnotherAttempt) => self.again(call),

@@ -17,7 +17,7 @@ use mikey_wire::{DataType, DecodeError, ErrorNo};
 
 use super::half_open::Cookie;
 use super::{CallState, Endpoint, Key};
-use crate::config::Call;
+use crate::config::{Call, Signalled};
 use crate::error::{ApiMisuse, DropReason, Error, Fault};
 use crate::event::CallId;
 use crate::limits::{MAX_INIT, MAX_SIGNALLED, SIGNALLED_LIFETIME};
@@ -108,7 +108,11 @@ impl Endpoint {
     }
 
     /// Takes an INIT_RESP out of an answer to [`Self::offer`]. CCE follows at `media`, the address of the media in that
-    /// answer. A call that was forked has several answers, and each opens a branch.
+    /// answer. A call that was forked has several answers, and each opens a branch: its DH is computed now, so who wants to
+    /// talk only to whoever picks up takes the others' answers never.
+    ///
+    /// `signalled` is what the same answer says for authentication by fingerprint; without it, what [`Call::signalled`] said
+    /// counts. Its own tls-id is that of the offer.
     ///
     /// # Errors
     /// [`SignallingError`]; the call goes on, as another answer may be the true one.
@@ -118,10 +122,16 @@ impl Endpoint {
         call: CallId,
         media: SocketAddr,
         octets: &[u8],
+        signalled: Option<&Signalled>,
     ) -> Result<(), SignallingError> {
         self.now = now;
         let state = self.calls.get(&call).filter(|state| state.to.is_none());
-        let attempts = state.ok_or(SignallingError::UnknownCall)?.attempts.clone();
+        let state = state.ok_or(SignallingError::UnknownCall)?;
+        let offered = state.call.signalled.as_ref().map(|said| &said.local_tls_id);
+        if signalled.is_some_and(|said| offered != Some(&said.local_tls_id)) {
+            return Err(SignallingError::Refused(DropReason::BadAnswer));
+        }
+        let attempts = state.attempts.clone();
         let peek = peek(octets).map_err(SignallingError::Decode)?;
         if peek.data_type != DataType::INIT_RESP {
             return Err(SignallingError::DataType(peek.data_type));
@@ -131,7 +141,7 @@ impl Endpoint {
         let attempt = self.attempts.get_mut(&spi_i).ok_or(SignallingError::UnknownCall)?;
         let config = Arc::clone(&self.config);
         let mut cx = Cx { now, config: &config, out: &mut self.out };
-        let taken = attempt.handle_answer(&mut cx, media, &peek, octets);
+        let taken = attempt.handle_answer(&mut cx, media, signalled, &peek, octets);
         self.reschedule(Key::Attempt(spi_i));
         match taken {
             Ok(Taken::Here) => Ok(()),
@@ -187,5 +197,13 @@ impl Endpoint {
             }
             Reception::Refused(error, _) => Err(SignallingError::NoCommonGround { error }),
         }
+    }
+
+    /// Signalling has taken back an offer that [`Self::answer`] answered: somebody else picked up, or the caller hung up.
+    /// Its half-open session is forgotten. A session that has come of it already stays.
+    pub fn withdrawn(&mut self, octets: &[u8]) {
+        let Ok(request) = InitReq::decode(octets) else { return };
+        let first = self.config.provider.sha256.digest(&[&request.without_cookie()]);
+        self.half_open.forget(&first);
     }
 }

@@ -54,7 +54,7 @@ impl Version1 {
             return Ok(None);
         }
         Ok(Some(Box::new(Self {
-            party: Party::new(Arc::clone(config))?,
+            party: Party::new(Arc::clone(config))?.beside_version_2(),
             calls: HashMap::new(),
             timers: BTreeSet::new(),
             sessions: HashMap::new(),
@@ -237,12 +237,22 @@ impl Endpoint {
     fn agreed_v1(&mut self, call: Option<CallId>, remote: SocketAddr, agreement: Agreement) {
         let fresh = SessionId(self.fresh_id());
         let Some(version1) = &mut self.v1 else { return };
-        let Agreement { bundle, mode, role, peer, keys, update, quirks, .. } = agreement;
+        let Agreement { bundle, mode, role, peer, keys, update, quirks, peer_speaks_v2, .. } = agreement;
         let session = *version1.by_bundle.entry(bundle.clone()).or_insert(fresh);
         let mki = keys.streams.first().map(|stream| stream.mki.clone()).unwrap_or_default();
         version1.sessions.insert(session, Session { bundle, remote, peer: peer.clone(), mki });
         self.out.metrics.authenticated += 1;
-        self.out.event(Event::V1Established { session, call, role, remote, peer, mode, update, quirks });
+        self.out.event(Event::V1Established {
+            session,
+            call,
+            role,
+            remote,
+            peer,
+            mode,
+            update,
+            peer_speaks_v2,
+            quirks,
+        });
         self.out.event(Event::SrtpKeysReady { session, keys });
     }
 
@@ -285,9 +295,11 @@ fn drop_reason(why: &v1::Error) -> DropReason {
         v1::Error::KeyExchange => DropReason::BadKeyExchange,
         v1::Error::NotOurs | v1::Error::UnknownBundle => DropReason::UnknownSession,
         v1::Error::Refused { .. } => DropReason::BadError,
-        v1::Error::Keys(_) | v1::Error::Streams(_) | v1::Error::Mismatch(_) | v1::Error::BiddingDown => {
-            DropReason::NoCommonGround
-        }
+        v1::Error::Keys(_)
+        | v1::Error::Streams(_)
+        | v1::Error::Mismatch(_)
+        | v1::Error::BiddingDown
+        | v1::Error::Downgrade => DropReason::NoCommonGround,
         v1::Error::Random | v1::Error::Bug(_) => DropReason::WrongState,
     }
 }

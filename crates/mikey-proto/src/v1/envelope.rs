@@ -60,6 +60,7 @@ impl Party {
 
 /// Keys under an envelope key that is encrypted to a certificate.
 pub(super) struct SealedKeys {
+    encr_alg: EncrAlg,
     encr_data: Vec<u8>,
     mac: SecretBytes,
     pub(super) envelope: Vec<u8>,
@@ -83,17 +84,18 @@ impl SealedKeys {
         let envelope = provider.rsa_oaep.encrypt(&*provider.random, spki, inkey.expose());
         let envelope = envelope.map_err(|_| Error::Certificate(crate::error::CertificateFault::KeyKind))?;
         let prf = keys::prf(provider, policy, prf)?;
-        let algorithms = (EncrAlg::AES_CM_128, policy.mac());
+        let encr_alg = policy.encr();
+        let algorithms = (encr_alg, policy.mac());
         let keys = MessageKeys::derive(provider, policy, prf, algorithms, inkey.expose(), context)?;
         let (name, traffic) = contents;
         let encr_data = kemac::encrypt(provider, &keys, t, kemac::plaintext(Some(name), traffic)?)?;
-        let mac = own_mac(&keys, (EncrAlg::AES_CM_128, &encr_data))?;
-        Ok(Self { encr_data, mac, envelope, inkey, keys })
+        let mac = own_mac(&keys, (encr_alg, &encr_data))?;
+        Ok(Self { encr_alg, encr_data, mac, envelope, inkey, keys })
     }
 
     pub(super) fn kemac(&self) -> Payload<'_> {
         Payload::Kemac(Kemac {
-            encr_alg: EncrAlg::AES_CM_128,
+            encr_alg: self.encr_alg,
             encr_data: &self.encr_data,
             mac_alg: self.keys.mac_alg(),
             mac: self.mac.expose(),

@@ -46,6 +46,8 @@ pub enum Error {
     UnknownBundle,
     /// The list of key management protocols inside the message is not that of the signalling: somebody took some out.
     BiddingDown,
+    /// The peer speaks version 2, as we do, and offers version 1: somebody has taken its first offer away.
+    Downgrade,
     /// The peer says that it refuses us. Unless `authenticated`, anyone may have said so.
     Refused {
         /// What it says.
@@ -93,7 +95,7 @@ impl Error {
             Self::Auth | Self::Certificate(_) | Self::Name => ErrorNo::AUTH_FAILURE,
             Self::KeyExchange => ErrorNo::INVALID_DH,
             Self::Streams(_) | Self::Mismatch(_) => ErrorNo::INVALID_SP_PAR,
-            Self::Keys(_) | Self::UnknownBundle | Self::BiddingDown => ErrorNo::UNSPECIFIED,
+            Self::Keys(_) | Self::UnknownBundle | Self::BiddingDown | Self::Downgrade => ErrorNo::UNSPECIFIED,
             Self::Refused { .. } | Self::NotOurs | Self::Misuse(_) | Self::Random | Self::Bug(_) => {
                 return None;
             }
@@ -131,6 +133,9 @@ impl fmt::Display for Error {
             Self::UnknownBundle => f.write_str("there is no such bundle to update, or not in this way"),
             Self::BiddingDown => {
                 f.write_str("the signalling does not offer the protocols that the peer says it offered")
+            }
+            Self::Downgrade => {
+                f.write_str("the peer speaks version 2 and offers version 1: its first offer was taken away")
             }
             Self::Refused { errors, authenticated, .. } => {
                 f.write_str(if *authenticated {

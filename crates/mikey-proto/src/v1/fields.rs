@@ -9,6 +9,7 @@ use mikey_wire::{
 };
 
 use super::error::Error;
+use super::message::SPEAKS_V2;
 
 /// What a message has.
 pub(super) struct Fields<'a> {
@@ -29,6 +30,8 @@ pub(super) struct Fields<'a> {
     pub(super) errors: Vec<ErrorNo>,
     pub(super) sdp_ids: Option<&'a [u8]>,
     pub(super) key_ids: Vec<(u8, Vec<u8>)>,
+    /// Whether a Vendor ID says that its sender speaks version 2.
+    pub(super) speaks_v2: bool,
     /// The octets that the MAC or signature at the end covers.
     pub(super) covered: &'a [u8],
     /// The same without the whole last payload.
@@ -93,6 +96,7 @@ impl<'a> Fields<'a> {
             errors: Vec::new(),
             sdp_ids: None,
             key_ids: Vec::new(),
+            speaks_v2: false,
             covered,
             before_last,
         };
@@ -145,6 +149,7 @@ impl<'a> Fields<'a> {
             Payload::Ext(Extension::KeyId(ids)) => {
                 self.key_ids.extend(ids.iter().map(|id| (id.ty.0, id.id.to_vec())));
             }
+            Payload::Ext(Extension::VendorId(id)) => self.speaks_v2 |= *id == SPEAKS_V2,
             // A new CSB ID is for groups, which version 2 does better.
             Payload::Ext(Extension::CsbId(_)) => {
                 return Err(at(item, "CSB_ID", DecodeErrorKind::Unexpected));

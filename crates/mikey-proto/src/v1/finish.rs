@@ -186,7 +186,7 @@ impl Party {
             last_t: made.t,
             generation: made.generation,
         };
-        self.settle(id, bundle, old, Heard { quirks, sdp_ids: None, key_ids: Vec::new() })
+        self.settle(id, bundle, old, Heard { quirks, sdp_ids: None, key_ids: Vec::new(), speaks_v2: false })
     }
 
     /// Derives the keys of a bundle and remembers it. In an update without new keys, those of the new streams.
@@ -214,6 +214,7 @@ impl Party {
             update: bundle.generation > 0,
             sdp_ids: heard.sdp_ids,
             key_ids: heard.key_ids,
+            peer_speaks_v2: heard.speaks_v2,
             quirks: heard.quirks,
         };
         if bundle.mode != Mode::Null {
@@ -236,6 +237,7 @@ pub(super) struct Heard {
     pub(super) quirks: Quirks,
     pub(super) sdp_ids: Option<Vec<u8>>,
     pub(super) key_ids: Vec<(u8, Vec<u8>)>,
+    pub(super) speaks_v2: bool,
 }
 
 /// Nothing is encrypted where DH makes the keys.

@@ -125,7 +125,7 @@ impl Party {
         let mut head = vec![Payload::T(draft.t)];
         head.extend(first.then_some(Payload::Rand(&draft.rand)));
         let mut tail: Vec<Payload<'_>> = stated.policies().into_iter().map(Payload::Sp).collect();
-        tail.extend(extensions(offer.sdp_ids.as_ref(), &offer.key_ids));
+        tail.extend(extensions(offer));
         let context = (draft.csb_id, &draft.rand[..]);
         let mut made = Made::default();
         if draft.rekey && matches!(offer.mode, Mode::Null | Mode::Psk | Mode::Pk) {
@@ -143,12 +143,12 @@ impl Party {
             }
             Mode::Psk => {
                 let inkey = self.message_inkey(&draft)?;
-                let keys = self.message_keys(&draft, EncrAlg::AES_CM_128, &inkey)?;
+                let keys = self.message_keys(&draft, self.policy.encr(), &inkey)?;
                 let plaintext = kemac::plaintext(None, &made.keys)?;
                 let encr_data = kemac::encrypt(&provider, &keys, draft.t, plaintext)?;
                 head.extend(ids(&[id_i, id_r]));
                 head.append(&mut tail);
-                let encr = (EncrAlg::AES_CM_128, &encr_data[..]);
+                let encr = (self.policy.encr(), &encr_data[..]);
                 let message = with_mac(&hdr(DataType::PSK_INIT, offer.confirm), head, &keys, encr)?;
                 (made.inkey, made.message_keys) = (Some(inkey), Some(keys));
                 message

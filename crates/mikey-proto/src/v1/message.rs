@@ -10,6 +10,7 @@ use mikey_wire::{
 
 use super::error::Error;
 use super::keys::MessageKeys;
+use super::offer::Offer;
 use super::time;
 use crate::credential::CertifiedKey;
 
@@ -161,13 +162,15 @@ pub(super) fn certs(chain: &[Vec<u8>], ty: CertType) -> impl Iterator<Item = Pay
     chain.iter().map(move |der| Payload::Cert(Cert { ty, data: der }))
 }
 
+/// The Vendor ID of who speaks version 2 (docs/spec.md, "Signalling").
+pub(super) const SPEAKS_V2: &[u8] = b"MIKEYv2";
+
 /// General Extensions of an I_MESSAGE.
-pub(super) fn extensions<'a>(
-    sdp_ids: Option<&'a Vec<u8>>,
-    key_ids: &'a [(u8, Vec<u8>)],
-) -> impl Iterator<Item = Payload<'a>> {
-    let ids: Vec<KeyId<'a>> =
+pub(super) fn extensions(offer: &Offer) -> impl Iterator<Item = Payload<'_>> {
+    let vendor = offer.speaks_v2.then_some(Payload::Ext(Extension::VendorId(SPEAKS_V2)));
+    let (sdp_ids, key_ids) = (offer.sdp_ids.as_ref(), &offer.key_ids);
+    let ids: Vec<KeyId<'_>> =
         key_ids.iter().map(|(ty, id)| KeyId { ty: mikey_wire::KeyIdType(*ty), id }).collect();
     let ids = if ids.is_empty() { None } else { Some(Payload::Ext(Extension::KeyId(ids))) };
-    sdp_ids.map(|octets| Payload::Ext(Extension::SdpIds(octets))).into_iter().chain(ids)
+    vendor.into_iter().chain(sdp_ids.map(|octets| Payload::Ext(Extension::SdpIds(octets)))).chain(ids)
 }

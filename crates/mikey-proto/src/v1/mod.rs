@@ -39,5 +39,5 @@ pub use bundle::BundleId;
 pub use error::{Error, Refused};
 pub use offer::{KeyKind, Mode, Offer, Update};
 pub use party::{Agreement, Answer, Known, Offered, Party, Pending};
-pub use policy::{Policy, Profile};
+pub use policy::{Downgrade, Policy, Profile};
 pub use replay::ReplayRefusal;

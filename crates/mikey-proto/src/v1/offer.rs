@@ -63,6 +63,9 @@ pub struct Offer {
     pub generic: bool,
     /// The key management protocols that the SDP around it offers, against bidding down (RFC 4567 section 6.1).
     pub sdp_ids: Option<Vec<u8>>,
+    /// Whether the message says that we speak version 2, which the peer seems not to: then one that does sees that somebody
+    /// has taken our offer of version 2 away (docs/spec.md, "Signalling").
+    pub speaks_v2: bool,
     /// Key IDs: type and identifier (RFC 4563).
     pub key_ids: Vec<(u8, Vec<u8>)>,
     /// The chain that the responder's keys are encrypted to, end entity first; needed for [`Mode::Pk`].
@@ -86,6 +89,7 @@ impl Offer {
             names: true,
             generic: false,
             sdp_ids: None,
+            speaks_v2: false,
             key_ids: Vec::new(),
             encrypt_to: Vec::new(),
         }

@@ -59,6 +59,8 @@ pub struct Party {
     pub(super) bundles: HashMap<BundleId, Bundle>,
     /// The time in our last message: each has its own.
     last_t: Option<u64>,
+    /// Whether version 2 is spoken beside it.
+    pub(super) speaks_v2: bool,
 }
 
 /// What signalling, or whatever carries the messages, says of the two.
@@ -106,6 +108,8 @@ pub struct Agreement {
     pub update: bool,
     /// The key management protocols that the peer says the signalling offers.
     pub sdp_ids: Option<Vec<u8>>,
+    /// Whether the peer says that it speaks version 2.
+    pub peer_speaks_v2: bool,
     /// Key IDs of the peer: type and identifier.
     pub key_ids: Vec<(u8, Vec<u8>)>,
     /// What the peer did against RFC 3830.
@@ -169,7 +173,14 @@ impl Party {
         let policy = config.v1.clone().ok_or(ApiMisuse::Policy("version 1"))?;
         let start = config.unix_time_at_zero.map(ntp).unwrap_or_default();
         let replay = ReplayCache::new(start, policy.skew, policy.replay_capacity);
-        Ok(Self { config, policy, replay, bundles: HashMap::new(), last_t: None })
+        Ok(Self { config, policy, replay, bundles: HashMap::new(), last_t: None, speaks_v2: false })
+    }
+
+    /// Says that we speak version 2 too, so that [`Policy::downgrade`] counts. An [`crate::Endpoint`] says so itself.
+    #[must_use]
+    pub fn beside_version_2(mut self) -> Self {
+        self.speaks_v2 = true;
+        self
     }
 
     /// Forgets a bundle, its keys and the chance to update it.

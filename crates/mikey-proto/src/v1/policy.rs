@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use mikey_crypto::srtp::SrtpPolicy;
-use mikey_wire::{MacAlg, PrfFunc};
+use mikey_wire::{EncrAlg, MacAlg, PrfFunc};
 
 use super::offer::Mode;
 use crate::config::AcceptStreams;
@@ -11,12 +11,22 @@ use crate::config::AcceptStreams;
 /// Algorithms of version 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// PRF-HMAC-SHA-256 and HMAC-SHA-256-256 (RFC 6043), RSA with SHA-256. No mode with Diffie-Hellman, as version 1 has
+    /// PRF-HMAC-SHA-256, HMAC-SHA-256-256 and AES-CM-256 (RFC 6043), RSA with SHA-256. No mode with Diffie-Hellman, as version 1 has
     /// no group that is strong enough.
     Modern,
     /// RFC 3830 as it was: the PRF and the MAC over SHA-1, OAKLEY 5, signatures over SHA-1. Those of [`Self::Modern`] are
     /// taken too.
     Legacy,
+}
+
+/// What becomes of a message of version 1 from a peer that says in it that it speaks version 2, as we do: somebody has taken
+/// its first offer away, or it could not be agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Downgrade {
+    /// It is refused, once it is known whose it is.
+    Refuse,
+    /// It is taken, and reported.
+    Report,
 }
 
 /// What is spoken of version 1, and how much clocks may differ.
@@ -35,6 +45,8 @@ pub struct Policy {
     pub suggest: Vec<SrtpPolicy>,
     /// Whether what known peers do against RFC 3830 is put up with ([`mikey_wire::Quirk`]); it is reported.
     pub lenient: bool,
+    /// What becomes of a peer that speaks version 2 and offers version 1, where we speak version 2 too.
+    pub downgrade: Downgrade,
     /// Octets of the MAC's key, if not as many as the MAC has: a known peer takes 32 for HMAC-SHA-1. For tests against it.
     #[doc(hidden)]
     pub mac_key_len: Option<usize>,
@@ -51,6 +63,7 @@ impl Policy {
             replay_capacity: 65_536,
             suggest: AcceptStreams::default().policies,
             lenient: true,
+            downgrade: Downgrade::Refuse,
             mac_key_len: None,
         }
     }
@@ -80,6 +93,14 @@ impl Policy {
         match self.profile {
             Profile::Modern => MacAlg::HMAC_SHA_256_256,
             Profile::Legacy => MacAlg::HMAC_SHA_1_160,
+        }
+    }
+
+    /// What keys are encrypted with. RFC 6043 section 12.1: algorithms of 256 bits are not mixed with shorter ones.
+    pub(super) fn encr(&self) -> EncrAlg {
+        match self.profile {
+            Profile::Modern => EncrAlg::AES_CM_256,
+            Profile::Legacy => EncrAlg::AES_CM_128,
         }
     }
 

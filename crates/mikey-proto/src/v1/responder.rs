@@ -21,6 +21,7 @@ use super::keys::{self, MessageKeys};
 use super::message::{Parties, Signed, certs, header, ids, with_mac, with_signature, with_v};
 use super::offer::{KeyKind, Mode};
 use super::party::{Agreement, Answer, Known, Party};
+use super::policy::Downgrade;
 use super::replay::ReplayRefusal;
 use super::sign::{self, Claimed};
 use super::streams::Sessions;
@@ -331,6 +332,9 @@ impl Party {
         if known.sdp_ids.is_some_and(|list| fields.sdp_ids != Some(list)) {
             return Err(Error::BiddingDown);
         }
+        if fields.speaks_v2 && self.speaks_v2 && self.policy.downgrade == Downgrade::Refuse {
+            return Err(Error::Downgrade);
+        }
         let response = match heeded.mode {
             Mode::Null | Mode::Psk | Mode::Pk => fields.header.v,
             Mode::Dh | Mode::DhHmac | Mode::RsaR => true,
@@ -464,6 +468,7 @@ impl Party {
             quirks: cx.quirks,
             sdp_ids: cx.fields.sdp_ids.map(<[u8]>::to_vec),
             key_ids: cx.fields.key_ids.clone(),
+            speaks_v2: cx.fields.speaks_v2,
         };
         self.settle(id, bundle, old, heard)
     }

@@ -9,6 +9,8 @@
     clippy::indexing_slicing
 )]
 
+pub mod sdp;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -35,6 +37,8 @@ pub struct Phone {
     pub told: Vec<AgentEvent>,
     /// Media as the application gets it: the session, and the RTP packet in clear.
     pub heard: Vec<(SessionId, Vec<u8>)>,
+    /// Media that the application allowed in clear.
+    pub clear: Vec<Vec<u8>>,
     /// Packets that came before their key.
     pub held: usize,
     speech: VecDeque<(SocketAddr, Vec<u8>)>,
@@ -43,7 +47,14 @@ pub struct Phone {
 impl Phone {
     pub fn new(config: EndpointConfig, n: u8) -> Self {
         let agent = Agent::new(config, address(n)).unwrap();
-        Self { agent, told: Vec::new(), heard: Vec::new(), held: 0, speech: VecDeque::new() }
+        Self {
+            agent,
+            told: Vec::new(),
+            heard: Vec::new(),
+            clear: Vec::new(),
+            held: 0,
+            speech: VecDeque::new(),
+        }
     }
 
     /// Sends an RTP packet in a session.
@@ -53,6 +64,11 @@ impl Phone {
         let (len, to) = self.agent.protect_rtp(now, session, cs_id, &mut buffer, packet.len()).unwrap();
         buffer.truncate(len);
         self.speech.push_back((to, buffer));
+    }
+
+    /// Sends an RTP packet in clear, to somebody with whom there is no session.
+    pub fn speak_in_clear(&mut self, to: SocketAddr, packet: &[u8]) {
+        self.speech.push_back((to, packet.to_vec()));
     }
 
     /// The sessions that were established, with the peer and where it is.
@@ -87,6 +103,7 @@ impl Node for Phone {
         let mut octets = datagram.to_vec();
         match self.agent.handle_datagram(now, from, &mut octets) {
             Received::Media(media) => self.heard.push((media.session, media.packet.to_vec())),
+            Received::Clear { packet, .. } => self.clear.push(packet.to_vec()),
             Received::Held => self.held += 1,
             _ => (),
         }

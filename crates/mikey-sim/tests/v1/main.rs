@@ -9,4 +9,5 @@ mod mykey;
 mod network;
 mod replay;
 mod setup;
+mod signalling;
 mod update;

@@ -45,11 +45,6 @@ fn identity(provider: &CryptoProvider, at: usize) -> Identity {
     Identity::with_certificate(name, signing).unwrap().with_decryption(decryption).unwrap()
 }
 
-/// The chain that messages to Bob are encrypted to.
-pub(crate) fn bobs_encryption() -> Vec<Vec<u8>> {
-    vec![CERTIFICATES[1][1].clone()]
-}
-
 pub(crate) fn psk() -> PskTable {
     let mut table = PskTable::new();
     let names = [ALICE, BOB].map(|name| Name::parse(name).unwrap());
@@ -88,13 +83,20 @@ pub(crate) fn streams() -> Vec<Stream> {
     vec![Stream { ssrc: Some(0x1111), ..Stream::new(Side::Local, policy) }, Stream::new(Side::Remote, policy)]
 }
 
+/// What Alice offers to Bob.
 pub(crate) fn offer(mode: Mode) -> Offer {
+    offer_by(0, mode)
+}
+
+/// What Alice (0) or Bob (1) offers to the other one.
+pub(crate) fn offer_by(at: usize, mode: Mode) -> Offer {
+    let peer = 1 - at;
     let mut offer = match mode {
         Mode::Null => Offer::null(vec![streams().swap_remove(0)]),
-        mode => Offer::new(mode, Name::parse(BOB).unwrap(), streams()),
+        mode => Offer::new(mode, Name::parse([ALICE, BOB][peer]).unwrap(), streams()),
     };
     if mode == Mode::Pk {
-        offer.encrypt_to = bobs_encryption();
+        offer.encrypt_to = vec![CERTIFICATES[peer][1].clone()];
     }
     offer
 }

@@ -8,12 +8,15 @@ use std::net::{IpAddr, SocketAddr};
 
 use mikey_crypto::Digest;
 
+use crate::config::Signalled;
 use crate::limits::{BRANCH_SLOT, MAX_ANSWERS, MAX_BRANCHES, MAX_WAITING, MAX_WAITING_PER_SOURCE};
 use crate::time::Time;
 
 /// An answer that waits for a slot.
 pub(super) struct Waiting {
     pub(super) from: SocketAddr,
+    /// What signalling said of it, together with the answer.
+    pub(super) signalled: Option<Signalled>,
     pub(super) raw: Vec<u8>,
     pub(super) key: Digest,
 }

@@ -222,11 +222,12 @@ impl Attempt {
         self.branches.iter().any(|b| b.outstanding.is_alive())
     }
 
-    /// Handles INIT_RESP.
+    /// Handles INIT_RESP. `signalled` is what signalling says of who sent it, if the answer came with it.
     pub(crate) fn handle_answer(
         &mut self,
         cx: &mut Cx<'_>,
         from: SocketAddr,
+        signalled: Option<&Signalled>,
         peek: &Peek,
         raw: &[u8],
     ) -> Result<Taken, Fault> {
@@ -244,7 +245,7 @@ impl Attempt {
             return Err(DropReason::Repeat.into());
         }
         let answer = InitResp::decode(raw).map_err(|_| DropReason::Malformed)?;
-        let choice = match self.shared.check(&answer) {
+        let choice = match self.shared.check(&answer, signalled) {
             Ok((choice, _, _)) if self.firsts.iter().any(|f| f.group == choice.group) => choice,
             Err(PeerFault::Name) => {
                 self.failure.get_or_insert(PeerFault::Name.into());
@@ -257,10 +258,11 @@ impl Attempt {
             return Ok(Taken::NeedsAnotherAttempt);
         }
         if self.answers.has_slot(cx.now, from) {
-            return self.take_up(cx, from, &answer, key).map(|()| Taken::Here);
+            return self.take_up(cx, (from, signalled), &answer, key).map(|()| Taken::Here);
         }
         let [dice] = cx.random()?;
-        if self.answers.wait(self.shared.to, dice, Waiting { from, raw: raw.to_vec(), key }) {
+        let waiting = Waiting { from, signalled: signalled.cloned(), raw: raw.to_vec(), key };
+        if self.answers.wait(self.shared.to, dice, waiting) {
             cx.out.dropped(DropReason::Full);
         }
         Ok(Taken::Here)
@@ -269,13 +271,13 @@ impl Attempt {
     fn take_up(
         &mut self,
         cx: &mut Cx<'_>,
-        from: SocketAddr,
+        (from, signalled): (SocketAddr, Option<&Signalled>),
         answer: &InitResp<'_>,
         key: Digest,
     ) -> Result<(), Fault> {
         self.answers.take_slot(cx.now, from, key);
         let first = self.firsts.iter().find(|f| f.group.0 == answer.dh.group).ok_or(DropReason::BadAnswer)?;
-        let branch = match Branch::take_up(cx, &self.shared, first, from, answer, key) {
+        let branch = match Branch::take_up(cx, &self.shared, first, (from, signalled), answer, key) {
             // Our own faults (randomness, a key that is missing) end the branch, like everything that a stranger can bring about.
             Err(Fault::Fatal(why)) => {
                 self.failure = Some(why.clone());
@@ -449,13 +451,14 @@ impl Attempt {
         while let Some(next) = self.answers.next(cx.now) {
             // It was decoded when it came.
             let Ok(answer) = InitResp::decode(&next.raw) else { continue };
-            let sas = self.shared.check(&answer).is_ok_and(|(choice, _, _)| choice.uses_sas());
+            let signalled = next.signalled.as_ref();
+            let sas = self.shared.check(&answer, signalled).is_ok_and(|(choice, _, _)| choice.uses_sas());
             if sas && self.is_revealed() {
                 // The share is out: who has waited gets an attempt of its own when it answers again.
                 self.answers.forget(&next.key);
                 continue;
             }
-            if let Err(Fault::Discard(why)) = self.take_up(cx, next.from, &answer, next.key) {
+            if let Err(Fault::Discard(why)) = self.take_up(cx, (next.from, signalled), &answer, next.key) {
                 cx.out.dropped(why);
             }
         }

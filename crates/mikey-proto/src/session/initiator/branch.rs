@@ -37,6 +37,8 @@ pub(crate) struct Branch {
     reassembly: u16,
     /// The responder's commitment to its share of the SAS.
     sas_commit: Option<[u8; 32]>,
+    /// What signalling said of this peer, for authentication by fingerprint.
+    signalled: Option<Signalled>,
 }
 
 /// What a branch that verified leaves behind.
@@ -79,11 +81,12 @@ impl Branch {
         cx: &mut Cx<'_>,
         shared: &Shared,
         first: &First,
-        remote: SocketAddr,
+        (remote, signalled): (SocketAddr, Option<&Signalled>),
         answer: &InitResp<'_>,
         key: Digest,
     ) -> Result<Self, Fault> {
-        let (choice, peer_name, peer_lists) = shared.check(answer).map_err(|_| DropReason::BadAnswer)?;
+        let (choice, peer_name, peer_lists) =
+            shared.check(answer, signalled).map_err(|_| DropReason::BadAnswer)?;
         let provider = &cx.config.provider;
         let prf = provider.prf(choice.prf).ok_or(DropReason::BadAnswer)?;
         let suite = provider.suite(choice.suite).ok_or(DropReason::BadAnswer)?;
@@ -117,6 +120,7 @@ impl Branch {
             outstanding: Outstanding::new(cx.now, cx.config.request_lifetime, datagrams),
             reassembly: path.reassembly,
             sas_commit: answer.sas_commit.filter(|_| choice.uses_sas()).copied(),
+            signalled: shared.said_of(signalled).cloned(),
         };
         branch.routes.open(cx, remote, &branch.outstanding.datagrams);
         Ok(branch)
@@ -169,7 +173,7 @@ impl Branch {
         }
         let method = self.choice.responder;
         let certified =
-            cx.check_certificates(&response.certs, &self.peer_name, method, shared.signalled.as_ref())?;
+            cx.check_certificates(&response.certs, &self.peer_name, method, self.signalled.as_ref())?;
         if MethodId(response.auth.method) != method {
             return Err(PeerFault::Negotiation("responder's method").into());
         }
@@ -372,8 +376,17 @@ impl Shared {
         self.in_signalling || address == self.to
     }
 
+    /// What signalling says of whoever answers, in a call by fingerprint: together with the answer, or else before it.
+    fn said_of<'a>(&'a self, with_answer: Option<&'a Signalled>) -> Option<&'a Signalled> {
+        self.signalled.as_ref().map(|before| with_answer.unwrap_or(before))
+    }
+
     /// The choice of an answer, if it fits our offer and names somebody who may answer.
-    pub(crate) fn check(&self, answer: &InitResp<'_>) -> Result<(Choice, Name, Proposal), PeerFault> {
+    pub(crate) fn check(
+        &self,
+        answer: &InitResp<'_>,
+        signalled: Option<&Signalled>,
+    ) -> Result<(Choice, Name, Proposal), PeerFault> {
         let lists = Proposal::from_wire(&answer.choice);
         let choice = self.proposal.check_answer(&lists)?;
         if answer.prf != choice.prf.0 || answer.dh.group != choice.group.0 {
@@ -388,7 +401,7 @@ impl Shared {
             return Err(PeerFault::SasCommitment);
         }
         let bound = |s: &Signalled| binding::fits(s, answer.sdp_binding.as_ref(), false);
-        if !self.signalled.as_ref().is_none_or(bound) {
+        if !self.said_of(signalled).is_none_or(bound) {
             return Err(PeerFault::Negotiation("sdp binding"));
         }
         Ok((choice, name, lists))
