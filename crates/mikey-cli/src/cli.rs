@@ -44,6 +44,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Let two endpoints of this process call each other over UDP, and show everything
     Demo(cmd::demo::Args),
+    /// Let a SIP proxy fork a call of this process to three phones, pick one up, and show everything
+    SipDemo(cmd::sip_demo::Args),
     /// Be called
     Listen(Box<cmd::listen::Args>),
     /// Call somebody who listens

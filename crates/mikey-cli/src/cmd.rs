@@ -7,3 +7,4 @@ pub(crate) mod demo;
 pub(crate) mod listen;
 pub(crate) mod options;
 pub(crate) mod psk;
+pub(crate) mod sip_demo;

@@ -11,6 +11,7 @@ mod decode;
 mod error;
 mod files;
 mod pcap;
+mod sip;
 mod ui;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Decode(args) => cmd::decode::run(&ui, &args),
         Command::Demo(args) => run(cmd::demo::run(&ui, args)),
         Command::Listen(args) => run(cmd::listen::run(&ui, *args)),
+        Command::SipDemo(args) => run(cmd::sip_demo::run(&ui, args)),
         Command::Psk(args) => cmd::psk::run(&ui, args),
     };
     match done {

@@ -2,6 +2,8 @@
 //!
 //! One task owns a line and waits in [`Line::next`], which may be given up at any time without loss.
 
+mod signalled;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::pending;
 use std::net::SocketAddr;
@@ -62,6 +64,8 @@ pub(crate) struct Line {
     renew_every: Option<Duration>,
     pending: VecDeque<LineEvent>,
     refused: u64,
+    /// Whether new calls wait until somebody picks up.
+    rings: bool,
 }
 
 impl Line {
@@ -99,6 +103,7 @@ impl Line {
             sas: BTreeMap::new(),
             renew_every,
             pending: VecDeque::new(),
+            rings: false,
             refused: 0,
         })
     }
@@ -388,6 +393,7 @@ impl Line {
         let Some(ongoing) = self.ongoing(now, &streams)? else { return Ok(()) };
         let renew_every = self.renew_every.filter(|_| known.role == Role::Responder);
         let ongoing = ongoing.renewing(now, renew_every);
+        let ongoing = if self.rings { ongoing.ringing() } else { ongoing };
         let sas = self.sas.remove(&session);
         self.calls.insert(session, if sas.is_some() { ongoing.comparing(now) } else { ongoing });
         self.pending.push_back(LineEvent::Started { session, known: known.clone(), streams, at: now });

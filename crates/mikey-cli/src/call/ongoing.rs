@@ -29,6 +29,8 @@ pub(crate) struct Ongoing {
     early: Option<Early>,
     early_packets: u32,
     comparison: Option<Comparison>,
+    /// Nobody has picked up yet: nothing is said, and what comes is heard.
+    ringing: bool,
     renewals: u32,
     renew_every: Option<Duration>,
     renew_at: Option<Time>,
@@ -74,6 +76,7 @@ impl Ongoing {
             early: None,
             early_packets: 0,
             comparison: None,
+            ringing: false,
             renewals: 0,
             renew_every: None,
             renew_at: None,
@@ -97,7 +100,20 @@ impl Ongoing {
         self
     }
 
-    /// Whether speech still waits for that.
+    /// Speech waits until somebody picks up.
+    pub(crate) fn ringing(mut self) -> Self {
+        self.ringing = true;
+        self
+    }
+
+    /// Somebody picked up.
+    pub(crate) fn picked_up(&mut self, now: Time) {
+        if std::mem::take(&mut self.ringing) {
+            self.leg.begin(now);
+        }
+    }
+
+    /// Whether speech still waits for two people to compare.
     pub(crate) fn is_comparing(&self) -> bool {
         self.comparison.is_some()
     }
@@ -218,7 +234,7 @@ impl Ongoing {
 
     fn may_speak(&self, now: Time) -> bool {
         let early = self.early.as_ref().is_none_or(|early| now < early.until && early.octets > 0);
-        early && self.comparison.is_none()
+        early && self.comparison.is_none() && !self.ringing
     }
 }
 
@@ -271,6 +287,18 @@ mod tests {
         assert_eq!(call.errand(Time::from_secs(5)), Some(Errand::Probe));
         assert_eq!(call.errand(Time::from_secs(5)), None);
         assert_eq!(call.wake(Time::from_secs(5)), Some(Time::from_secs(10)));
+    }
+
+    #[test]
+    fn a_call_that_rings_hears_and_says_nothing() {
+        let (mut call, mut peer) = (ongoing().ringing(), ongoing());
+        let (kind, packet) = peer.poll(Time::ZERO, 0).unwrap();
+        assert_eq!(said(&mut call, 100), 0);
+        call.hear(Time::from_millis(100), kind, &packet);
+        assert_eq!(call.leg.tally().received, 1);
+        assert!(!call.is_over(Time::from_secs(60)));
+        call.picked_up(Time::from_millis(200));
+        assert_eq!(said(&mut call, 200), 1, "no burst after the wait");
     }
 
     #[test]

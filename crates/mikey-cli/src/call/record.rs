@@ -80,6 +80,22 @@ impl Recorder {
         Box::new(RecorderTap { recorder: self.clone(), clock, see, local: None })
     }
 
+    /// A message of signalling that leaves now.
+    pub(crate) fn signalling(&self, from: SocketAddr, to: SocketAddr, name: String, octets: &[u8]) {
+        let unix = self.clock.unix_time(self.clock.now());
+        let Ok(mut shared) = self.shared.lock() else { return };
+        shared.capture(unix, from, to, octets);
+        shared.sighted(Sighting {
+            at: unix.saturating_sub(self.clock.unix_time_at_zero()),
+            direction: Direction::Outbound,
+            from,
+            to,
+            name,
+            octets: octets.len(),
+            speech: false,
+        });
+    }
+
     /// The messages since the last call.
     pub(crate) fn take_sightings(&self) -> Vec<Sighting> {
         self.shared.lock().map(|mut shared| std::mem::take(&mut shared.sightings)).unwrap_or_default()
@@ -106,13 +122,7 @@ impl Recorder {
 
     fn record(&self, unix: Duration, direction: Direction, from: SocketAddr, to: SocketAddr, octets: &[u8]) {
         let Ok(mut shared) = self.shared.lock() else { return };
-        let micros = u64::try_from(unix.as_micros()).unwrap_or(u64::MAX);
-        if let Some(capture) = &mut shared.capture
-            && let Err(error) = capture.datagram(micros, from, to, octets)
-        {
-            shared.capture = None;
-            shared.failed = Some(error);
-        }
+        shared.capture(unix, from, to, octets);
         let name = match (classify(octets), &mut shared.speakers) {
             (Class::Mikey { .. }, _) => {
                 let data_type = DataType(octets.get(1).copied().unwrap_or_default());
@@ -124,12 +134,27 @@ impl Recorder {
             }
             _ => return,
         };
-        if shared.sightings.len() >= MAX_MESSAGES {
-            return;
-        }
         let at = unix.saturating_sub(self.clock.unix_time_at_zero());
         let speech = name == SPEECH;
-        shared.sightings.push(Sighting { at, direction, from, to, name, octets: octets.len(), speech });
+        shared.sighted(Sighting { at, direction, from, to, name, octets: octets.len(), speech });
+    }
+}
+
+impl Shared {
+    fn capture(&mut self, unix: Duration, from: SocketAddr, to: SocketAddr, octets: &[u8]) {
+        let micros = u64::try_from(unix.as_micros()).unwrap_or(u64::MAX);
+        if let Some(capture) = &mut self.capture
+            && let Err(error) = capture.datagram(micros, from, to, octets)
+        {
+            self.capture = None;
+            self.failed = Some(error);
+        }
+    }
+
+    fn sighted(&mut self, sighting: Sighting) {
+        if self.sightings.len() < MAX_MESSAGES {
+            self.sightings.push(sighting);
+        }
     }
 }
 

@@ -22,9 +22,13 @@ pub(crate) enum Ends<'a> {
     Named(&'a [(SocketAddr, &'a str)]),
 }
 
+/// Columns of the name of a message.
+const MIN_NAME: usize = 12;
+
 /// The messages of a handshake, with octets and milliseconds since the first of them.
 pub(crate) fn timeline(ui: Ui, sightings: &[Sighting], ends: &Ends<'_>) {
     let zero = sightings.first().map_or(Duration::ZERO, |first| first.at);
+    let width = sightings.iter().map(|sighting| sighting.name.len()).fold(MIN_NAME, usize::max);
     for sighting in sightings {
         let Sighting { at, direction, from, to, name, octets, speech } = sighting;
         let way = match (ends, direction) {
@@ -34,7 +38,7 @@ pub(crate) fn timeline(ui: Ui, sightings: &[Sighting], ends: &Ends<'_>) {
         };
         let millis = at.saturating_sub(zero).as_secs_f64() * 1000.0;
         ui.result(
-            format_args!("  {millis:>9.2} ms  {way}  {name:<12} {octets:>5} octets"),
+            format_args!("  {millis:>9.2} ms  {way}  {name:<width$} {octets:>5} octets"),
             &json!({
                 "event": if *speech { "first_speech" } else { "message" }, "ms": millis, "from": from, "to": to, "type": name, "octets": octets,
                 "direction": match direction { Direction::Outbound => "sent", Direction::Inbound => "received" },
@@ -46,8 +50,9 @@ pub(crate) fn timeline(ui: Ui, sightings: &[Sighting], ends: &Ends<'_>) {
 /// The line after a timeline: when the keys were there, and what it took.
 pub(crate) fn keyed(ui: Ui, sightings: &[Sighting], at: Time, what: &str) {
     let zero = sightings.first().map_or(Duration::ZERO, |first| first.at);
-    let after = Duration::from_nanos(at.as_nanos()).saturating_sub(zero);
-    let messages = || sightings.iter().filter(|sighting| !sighting.speech);
+    let at = Duration::from_nanos(at.as_nanos());
+    let after = at.saturating_sub(zero);
+    let messages = || sightings.iter().filter(|sighting| !sighting.speech && sighting.at <= at);
     let octets: usize = messages().map(|sighting| sighting.octets).sum();
     let (millis, messages) = (after.as_secs_f64() * 1000.0, messages().count());
     ui.text(format_args!("  {millis:>9.2} ms  {what}, after {messages} messages with {octets} octets"));

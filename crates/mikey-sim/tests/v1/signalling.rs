@@ -130,7 +130,7 @@ fn one_line_of_mikey_a_level_and_the_media_s_own_before_the_session_s() {
         let twice = SdpError::Twice { attribute: "key-mgmt:mikey", level };
         assert_eq!(Offered::of_media(&sdp, 0), Err(twice));
     }
-    let text = describe(0, &[one], &[other.clone()]);
+    let text = describe(0, &[one], std::slice::from_ref(&other));
     let offered = Offered::of_media(&parse(text.as_bytes()).unwrap(), 0).unwrap();
     assert_eq!((offered.level, offered.mikey()), (Level::Media(0), Some(&other)));
     assert!(answer(&mut bob, 1, &text).is_ok());
