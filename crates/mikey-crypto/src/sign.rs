@@ -29,6 +29,12 @@ impl MethodId {
     pub const fn is_signature(self) -> bool {
         matches!(self.0, 1..=4)
     }
+
+    /// Whether it is a certificate that shows whose key it is: signatures, and RSA-OAEP decryption.
+    #[must_use]
+    pub const fn is_certified(self) -> bool {
+        self.is_signature() || self.0 == Self::RSA_OAEP.0
+    }
 }
 
 /// A signature scheme, for verification.

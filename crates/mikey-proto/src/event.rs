@@ -12,6 +12,7 @@ use crate::keys::Role;
 use crate::metrics::Metrics;
 use crate::name::Name;
 use crate::negotiate::Choice;
+use crate::policy::Exchange;
 use crate::sas::Sas;
 use crate::streams::SrtpKeys;
 use crate::ticket::Ticket;
@@ -237,6 +238,8 @@ pub enum CloseReason {
 /// What INIT agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Negotiated {
+    /// What followed INIT; of a resumed session, what the session that issued its ticket came from.
+    pub exchange: Exchange,
     /// PRF and transcript hash.
     pub prf: PrfId,
     /// Key exchange group.
@@ -254,6 +257,7 @@ pub struct Negotiated {
 impl From<&Choice> for Negotiated {
     fn from(choice: &Choice) -> Self {
         Self {
+            exchange: choice.exchange,
             prf: choice.prf,
             group: choice.group,
             suite: choice.suite,

@@ -46,7 +46,7 @@ pub use group::{
 pub use keys::{GroupCipher, Role};
 pub use metrics::Metrics;
 pub use name::Name;
-pub use policy::{Confidentiality, Policy};
+pub use policy::{Confidentiality, Exchange, Policy};
 pub use sas::Sas;
 pub use streams::{OfferedStream, Side, SrtpKeys, Stream, StreamAnswer, StreamKeys};
 pub use ticket::Ticket;

@@ -73,6 +73,8 @@ pub const EARLY_MEDIA: Duration = Duration::from_secs(2);
 pub const MAX_STREAMS: usize = 64;
 /// Policies offered for one crypto session.
 pub const MAX_POLICIES: usize = 16;
+/// Octets of the key in a CCE2 envelope.
+pub const ENVELOPE_KEY: usize = 32;
 /// Octets of a pre-shared key: fewer are refused, because a PSK is key material and not a password.
 pub const MIN_PSK: usize = 16;
 /// Octets of an identity.

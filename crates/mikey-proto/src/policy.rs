@@ -1,15 +1,54 @@
 //! What an endpoint allows in M-SP, most preferred first, as documented profiles (docs/spec.md, "Negotiation").
 
 use mikey_crypto::{CryptoProvider, GroupId, MethodId, PrfId, SuiteId};
+use mikey_wire::Exch;
 
 use crate::error::ApiMisuse;
 use crate::limits::{DEFAULT_REASSEMBLY, MIN_REASSEMBLY};
+
+/// The exchange that follows INIT: how the two prove who they are, and where the keys come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Exchange {
+    /// CCE, the draft's Option 1: AUTH of both, by whatever was negotiated for each direction.
+    Cce,
+    /// CCE2 with a pre-shared key, the draft's Option 2: the initiator sends a key under the shared one.
+    Cce2Psk,
+    /// CCE2 with RSA: the initiator signs, and sends a key in an envelope that only the responder's RSA key opens.
+    Cce2Rsa,
+}
+
+impl Exchange {
+    /// The value of EXCH.
+    pub(crate) const fn value(self) -> u8 {
+        match self {
+            Self::Cce => Exch::CCE.0,
+            Self::Cce2Psk => Exch::CCE2_PSK.0,
+            Self::Cce2Rsa => Exch::CCE2_RSA.0,
+        }
+    }
+
+    pub(crate) fn from_value(value: u8) -> Option<Self> {
+        [Self::Cce, Self::Cce2Psk, Self::Cce2Rsa].into_iter().find(|exchange| exchange.value() == value)
+    }
+
+    /// Whether the two can authenticate themselves like that in it.
+    pub(crate) fn takes(self, initiator: MethodId, responder: MethodId) -> bool {
+        match self {
+            Self::Cce => initiator != MethodId::RSA_OAEP && responder != MethodId::RSA_OAEP,
+            Self::Cce2Psk => (initiator, responder) == (MethodId::PSK, MethodId::PSK),
+            Self::Cce2Rsa => (initiator, responder) == (MethodId::RSA_PSS_SHA256, MethodId::RSA_OAEP),
+        }
+    }
+}
 
 /// Algorithms and methods that an endpoint allows. Each list is in order of preference; what is not listed is not used.
 ///
 /// The responder of a call decides by its own order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
+    /// What may follow INIT. Every profile has CCE alone; CCE2 is for those who want RFC 3830's exchanges. With
+    /// [`Exchange::Cce2Rsa`], decrypting stands beside the methods below: it need not be listed there.
+    pub exchanges: Vec<Exchange>,
     /// PRFs and transcript hashes.
     pub prfs: Vec<PrfId>,
     /// Key exchange groups. An initiator sends a value of the first one.
@@ -55,6 +94,7 @@ impl Default for Policy {
         let mut methods = SIGNATURES.to_vec();
         methods.push(MethodId::PSK);
         Self {
+            exchanges: vec![Exchange::Cce],
             prfs: vec![PrfId::HMAC_SHA_256, PrfId::HMAC_SHA_384],
             groups: vec![GroupId::X25519, GroupId::X25519_MLKEM768, GroupId::P256, GroupId::P384],
             suites: vec![
@@ -136,6 +176,7 @@ impl Policy {
     pub(crate) fn check(&self, provider: &CryptoProvider) -> Result<(), ApiMisuse> {
         let all = |what, ok: bool| if ok { Ok(()) } else { Err(ApiMisuse::Policy(what)) };
         let listed = |n: usize| n > 0;
+        all("exchange", listed(self.exchanges.len()))?;
         all("prf", listed(self.prfs.len()) && self.prfs.iter().all(|&p| provider.prf(p).is_some()))?;
         all("group", listed(self.groups.len()) && self.groups.iter().all(|&g| provider.group(g).is_some()))?;
         all("suite", listed(self.suites.len()) && self.suites.iter().all(|&s| provider.suite(s).is_some()))?;

@@ -241,17 +241,34 @@ impl Offer {
         self.sessions.iter().map(block).collect()
     }
 
-    /// Checks an answer: the same crypto sessions, for each one offered policy whose SP came back octet for octet.
+    /// Checks an answer: its CS map, and for each chosen policy that its SP came back octet for octet.
     pub(crate) fn check_answer(
         &self,
         map: &[GenericCs<'_>],
         sps: &[Sp<'_>],
     ) -> Result<Vec<Agreed>, PeerFault> {
         let bad = PeerFault::Negotiation;
+        let agreed = self.check_map(map)?;
+        let octets = self.policies();
+        for number in map.iter().flat_map(|cs| cs.policies.iter().copied()) {
+            let offered = octets.get(usize::from(number)).map(|offered| offered.sp(number));
+            let once = sps.iter().filter(|sp| sp.policy_no == number).count() == 1;
+            if !once || !offered.is_some_and(|offered| sps.contains(&offered)) {
+                return Err(bad("an srtp policy that was changed"));
+            }
+        }
+        if sps.len() != sps.iter().filter(|sp| agreed_number(map, sp.policy_no)).count() {
+            return Err(bad("an srtp policy that no crypto session uses"));
+        }
+        Ok(agreed)
+    }
+
+    /// Checks the CS map of an answer, which in CCE2 is all: the same crypto sessions, for each one offered policy.
+    pub(crate) fn check_map(&self, map: &[GenericCs<'_>]) -> Result<Vec<Agreed>, PeerFault> {
+        let bad = PeerFault::Negotiation;
         if map.len() != self.sessions.len() {
             return Err(bad("another set of crypto sessions"));
         }
-        let octets = self.policies();
         let mut agreed = Vec::with_capacity(map.len());
         for (asked, got) in self.sessions.iter().zip(map) {
             if got.cs_id != asked.cs_id || got.prot != ProtType::SRTP {
@@ -263,16 +280,9 @@ impl Offer {
             if !asked.numbers.contains(&number) {
                 return Err(bad("an srtp policy that was not offered"));
             }
-            let (Some(policy), Some(offered)) =
-                (self.policies.get(usize::from(number)), octets.get(usize::from(number)))
-            else {
+            let Some(policy) = self.policies.get(usize::from(number)) else {
                 return Err(bad("an srtp policy that was not offered"));
             };
-            if sps.iter().filter(|sp| sp.policy_no == number).count() != 1
-                || !sps.contains(&offered.sp(number))
-            {
-                return Err(bad("an srtp policy that was changed"));
-            }
             if got.spi != self.answer_mki.as_ref().map_or(&[][..], |m| m) {
                 return Err(bad("another mki"));
             }
@@ -284,9 +294,6 @@ impl Offer {
             let (ssrc, index) =
                 if ours { (asked.ssrc, asked.index) } else { (data.map(|d| d.0), data.and_then(|d| d.1)) };
             agreed.push(Agreed { cs_id: got.cs_id, policy: *policy, ssrc, index, mki: got.spi.to_vec() });
-        }
-        if sps.len() != sps.iter().filter(|sp| agreed_number(map, sp.policy_no)).count() {
-            return Err(bad("an srtp policy that no crypto session uses"));
         }
         unique_ssrcs(&agreed).map_err(bad)?;
         Ok(agreed)

@@ -115,10 +115,12 @@ mod tests {
     use mikey_crypto::{GroupId, MethodId, PrfId, SuiteId};
 
     use super::*;
+    use crate::policy::Exchange;
 
     fn new(session: u64) -> NewTicket {
         let name = Name::pseudonym([1; 16]);
         let choice = Choice {
+            exchange: Exchange::Cce,
             prf: PrfId(1),
             group: GroupId(31),
             suite: SuiteId(3),

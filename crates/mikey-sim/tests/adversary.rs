@@ -47,6 +47,9 @@ fn place(node: usize) -> std::net::SocketAddr {
 
 struct Cast {
     identities: Vec<Identity>,
+    /// The same with RSA keys, for signatures and for decryption. There are two pairs: the impostors know the keys of those
+    /// that they pretend to be, and have no certificate for them that an honest end trusts.
+    rsa: Vec<Identity>,
     cas: [Ca; 2],
 }
 
@@ -55,18 +58,21 @@ impl Cast {
         let cas = [Ca::new("ca"), Ca::new("ca")];
         let identity =
             |n: usize| cas[usize::from(n >= OWNERS)].identity(&provider(0), NAMES[n], KeyKind::Ed25519);
-        Self { identities: (0..NAMES.len()).map(identity).collect(), cas }
+        let rsa = |n: usize| envelope::identity_as(&cas[usize::from(n >= OWNERS)], NAMES[n], n % 2);
+        let all = 0..NAMES.len();
+        Self { identities: all.clone().map(identity).collect(), rsa: all.map(rsa).collect(), cas }
     }
 
     fn config(&self, n: usize, mode: Mode, seed: u64) -> EndpointConfig {
         let provider = provider(seed.wrapping_mul(8) + n as u64);
         let mut config = match mode {
-            Mode::Certificate => {
-                let mut config = EndpointConfig::new(provider, self.identities[n].clone());
+            Mode::Certificate | Mode::Cce2Rsa => {
+                let identities = if mode == Mode::Certificate { &self.identities } else { &self.rsa };
+                let mut config = EndpointConfig::new(provider, identities[n].clone());
                 config.trust = self.cas[0].trust();
                 config
             }
-            Mode::Psk => {
+            Mode::Psk | Mode::Cce2Psk => {
                 let mut config = EndpointConfig::new(provider, Identity::new(name(NAMES[n])));
                 let mut table = PskTable::new();
                 for peer in [ALICE, BOB, EVE] {
@@ -81,6 +87,7 @@ impl Cast {
                 config
             }
         };
+        config.policy.exchanges = vec![mode.exchange()];
         config.unix_time_at_zero = Some(NOW);
         if n >= OWNERS {
             config.trust.add_anchor(self.cas[1].der()).unwrap();
@@ -277,7 +284,10 @@ impl Reported {
                     .sent
                     .iter()
                     .filter(|d| d.from == place(owner))
-                    .filter(|d| [DataType::CCE_REQ, DataType::RESUME_REQ].contains(&kind(&d.bytes)))
+                    .filter(|d| {
+                        [DataType::CCE_REQ, DataType::CCE2_REQ, DataType::RESUME_REQ]
+                            .contains(&kind(&d.bytes))
+                    })
                     .map(|d| mikey_wire::v2::peek(&d.bytes).unwrap().session)
                     .map(|session| (session.spi_i, session.spi_r))
                     .collect();
@@ -295,7 +305,7 @@ impl Reported {
 /// How many sessions a schedule led to, and how many of them between honest ends.
 fn schedule(cast: &Cast, seed: u64) -> (u64, u64) {
     let mut rng = Rng::with_seed(seed);
-    let mode = Mode::ALL[rng.usize(..2)];
+    let mode = Mode::EVERY[rng.usize(..4)];
     let wild = *rng.choice(&[0.05, 0.2, 0.4, 0.6]).unwrap();
     let adversary = Network { rng: rng.fork(), seen: Vec::new(), wild };
     let mut link = Link::perfect(seed);

@@ -20,7 +20,7 @@ fn impostor(mode: Mode, m1: &[u8]) -> Vec<u8> {
     let parties = Parties::new(KeyKind::Ed25519);
     let config = match mode {
         Mode::Psk => with_psk(BOB, ALICE, [0x66; 32], 666),
-        Mode::Certificate => parties.bob(mode, 666),
+        _ => parties.bob(mode, 666),
     };
     let mut endpoint = Endpoint::new(config).unwrap();
     endpoint.handle_datagram(Time::ZERO, address(0), m1);
@@ -181,11 +181,16 @@ fn forged_answers_with_the_spis_of_the_true_one() {
 fn an_impostor_of_the_responder_is_not_established() {
     let parties = Parties::new(KeyKind::Ed25519);
     let other = Parties::new(KeyKind::Ed25519);
-    for mode in Mode::ALL {
+    for mode in Mode::EVERY {
         let impostor = match mode {
             Mode::Psk => with_psk(BOB, ALICE, [0x66; 32], 2),
+            Mode::Cce2Psk => {
+                let mut config = parties.bob(mode, 2);
+                config.psks = psks(BOB, ALICE, [0x66; 32]);
+                config
+            }
             // Its certificate is for Bob's name, from a CA that Alice does not trust; it trusts hers.
-            Mode::Certificate => {
+            Mode::Certificate | Mode::Cce2Rsa => {
                 let mut config = other.bob(mode, 2);
                 config.trust = parties.ca.trust();
                 config

@@ -351,9 +351,7 @@ fn r_other_signaling() {
         for mode in Mode::ALL {
             let (alice, bob) = match mode {
                 Mode::Psk => (with_psk(a, b, [7; 32], 1), with_psk(b, a, [7; 32], 2)),
-                Mode::Certificate => {
-                    (certified(&ca, a, KeyKind::Ed25519, 1), certified(&ca, b, KeyKind::Ed25519, 2))
-                }
+                _ => (certified(&ca, a, KeyKind::Ed25519, 1), certified(&ca, b, KeyKind::Ed25519, 2)),
             };
             let mut pair = Pair::new(Link::perfect(1), alice, bob);
             let (alice, bob) = pair.call(b).established();

@@ -26,7 +26,7 @@ fn alice_and_carol(mode: Mode) -> [EndpointConfig; 2] {
             let ca = Ca::new("ca");
             [certified(&ca, ALICE, KeyKind::Ed25519, 1), certified(&ca, CAROL, KeyKind::Ed25519, 2)]
         }
-        Mode::Psk => {
+        _ => {
             let mut table = PskTable::new();
             table.insert(name(ALICE), name(BOB), SecretBytes::copy_from(&[7; 32])).unwrap();
             table.insert(name(ALICE), name(CAROL), SecretBytes::copy_from(&[8; 32])).unwrap();

@@ -9,7 +9,7 @@ mod common;
 
 use core::time::Duration;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use common::craft::{self, kind, with_session};
 use common::*;
@@ -17,7 +17,7 @@ use mikey_crypto::srtp::SrtpPolicy;
 use mikey_proto::{
     AcceptStreams, Call, DropReason, Endpoint, EndpointConfig, Event, Metrics, SessionId, Time,
 };
-use mikey_sim::{Datagram, Link, World, address};
+use mikey_sim::{Datagram, KeyKind, Link, World, address};
 use mikey_wire::DataType;
 
 const TABLE: &str = include_str!("states.txt");
@@ -25,12 +25,14 @@ const TABLE: &str = include_str!("states.txt");
 const INITIATOR: [&str; 5] = ["idle", "InitSent", "CceSent", "Established", "Closed"];
 const RESPONDER: [&str; 5] = ["idle", "HalfOpen", "Refused", "Established", "Closed"];
 
-fn alice() -> EndpointConfig {
-    with_psk(ALICE, BOB, [7; 32], 1)
-}
+/// The second exchanges, each with a table of its own.
+const MODES: [(Mode, &str); 3] =
+    [(Mode::Psk, "CCE"), (Mode::Cce2Psk, "CCE2 with a PSK"), (Mode::Cce2Rsa, "CCE2 with RSA")];
 
-fn bob(refuses: bool) -> EndpointConfig {
-    let mut config = with_psk(BOB, ALICE, [7; 32], 2);
+static PARTIES: LazyLock<Parties> = LazyLock::new(|| Parties::new(KeyKind::Ed25519));
+
+fn bob(mode: Mode, refuses: bool) -> EndpointConfig {
+    let mut config = PARTIES.bob(mode, 2);
     if refuses {
         // No policy is good enough.
         config.answer = Arc::new(AcceptStreams { policies: Vec::new() });
@@ -39,19 +41,23 @@ fn bob(refuses: bool) -> EndpointConfig {
 }
 
 struct Run {
+    mode: Mode,
     world: World<Endpoint>,
     sessions: [Option<SessionId>; 2],
     told: [Vec<&'static str>; 2],
 }
 
 impl Run {
-    fn new(refuses: bool) -> Self {
-        let nodes = [alice(), bob(refuses)].map(|config| Endpoint::new(config).unwrap());
-        Self { world: World::new(Link::perfect(1), nodes), sessions: [None; 2], told: Default::default() }
+    fn new(mode: Mode, refuses: bool) -> Self {
+        let nodes = [PARTIES.alice(mode, 1), bob(mode, refuses)].map(|config| Endpoint::new(config).unwrap());
+        let world = World::new(Link::perfect(1), nodes);
+        Self { mode, world, sessions: [None; 2], told: Default::default() }
     }
 
     fn call(&mut self) {
-        let call = Call::both_ways(name(BOB), SrtpPolicy::AES_CM_128_HMAC_SHA1_80);
+        let mut call = Call::both_ways(name(BOB), SrtpPolicy::AES_CM_128_HMAC_SHA1_80);
+        // Long enough for an INIT_RESP with certificates, without a cookie.
+        call.sdp_ids = (self.mode == Mode::Cce2Rsa).then(|| vec![b'x'; 120]);
         self.world.act(0, |now, alice| alice.connect(now, address(1), &call)).unwrap();
     }
 
@@ -94,8 +100,8 @@ fn event_name(event: &Event) -> &'static str {
 }
 
 /// What a first run of the call recorded, by name.
-fn messages() -> Vec<(&'static str, Vec<u8>)> {
-    let mut run = Run::new(false);
+fn messages(mode: Mode) -> Vec<(&'static str, Vec<u8>)> {
+    let mut run = Run::new(mode, false);
     run.call();
     run.wait(1);
     let mut sent = run.world.sent.clone();
@@ -116,7 +122,7 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
     take(&mut run);
     run.act(0, |now, alice, session| alice.close(now, session).unwrap());
     let delete = first(&run);
-    let mut refused = Run::new(true);
+    let mut refused = Run::new(mode, true);
     refused.call();
     refused.wait(1);
     let error = refused.world.sent[3].bytes.clone();
@@ -126,12 +132,16 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         bytes[1] = ty.0;
         bytes
     };
+    // The genuine ones, and the other option's with their octets.
+    let of = |ty: DataType, genuine: &[u8]| retyped(genuine, ty);
     vec![
         ("INIT_REQ", m1.clone()),
         ("INIT_REQ, another SPIi", with_session(&m1, |s| s.spi_i ^= 1)),
         ("INIT_RESP", m2),
-        ("CCE_REQ", m3.clone()),
-        ("CCE_RESP", m4.clone()),
+        ("CCE_REQ", of(DataType::CCE_REQ, &m3)),
+        ("CCE_RESP", of(DataType::CCE_RESP, &m4)),
+        ("CCE2_REQ", of(DataType::CCE2_REQ, &m3)),
+        ("CCE2_RESP", of(DataType::CCE2_RESP, &m4)),
         ("ERROR 0, protected", error),
         ("ERROR 64, COOKIE", craft::error(&m1, 64, Some(&[1; 16]), &[])),
         ("ERROR 6", craft::error(&m1, 6, None, &[])),
@@ -144,8 +154,6 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         ("REKEY_REQ, initiator's", rekey.0),
         ("REKEY_RESP, responder's", rekey.1),
         ("INFO_REQ DELETE, initiator's", delete),
-        ("CCE2_REQ", retyped(&m3, DataType::CCE2_REQ)),
-        ("CCE2_RESP", retyped(&m4, DataType::CCE2_RESP)),
         ("RESUME_REQ", retyped(&m3, DataType::RESUME_REQ)),
         ("RESUME_RESP", retyped(&m4, DataType::RESUME_RESP)),
         ("GROUP_REKEY", retyped(&info.0, DataType::GROUP_REKEY)),
@@ -153,8 +161,8 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// A run in which node 0 or node 1 is in this state.
-fn in_state(role: usize, state: &str) -> Run {
-    let mut run = Run::new(state == "Refused");
+fn in_state(mode: Mode, role: usize, state: &str) -> Run {
+    let mut run = Run::new(mode, state == "Refused");
     let sent = match (role, state) {
         (_, "idle") => return run,
         (0, "InitSent") => 1,
@@ -177,8 +185,8 @@ fn in_state(role: usize, state: &str) -> Run {
 }
 
 /// What a message does in a state, in a few words; and the run, to go on with.
-fn cell(role: usize, state: &str, bytes: &[u8]) -> (String, Run) {
-    let mut run = in_state(role, state);
+fn cell(mode: Mode, role: usize, state: &str, bytes: &[u8]) -> (String, Run) {
+    let mut run = in_state(mode, role, state);
     let _ = run.world.events(role);
     let before = (run.world.sent.len(), run.world.node(role).metrics());
     let from = address(u8::try_from(1 - role).unwrap());
@@ -217,23 +225,30 @@ fn completes(mut run: Run, role: usize, state: &str, what: &str) {
 }
 
 fn table() -> String {
-    let messages = messages();
     let mut out = String::new();
-    for (role, title, states) in [(0, "Initiator", INITIATOR), (1, "Responder", RESPONDER)] {
-        writeln!(out, "{title}").unwrap();
-        for (what, bytes) in &messages {
-            writeln!(out, "    {what}").unwrap();
-            for state in states {
-                let (effect, run) = cell(role, state, bytes);
-                writeln!(out, "        {state:<12} {effect}").unwrap();
-                let ended = ["branch ends", "Closed", "refused"].iter().any(|end| effect.contains(end));
-                if !ended && state != "Refused" {
-                    completes(run, role, state, what);
-                }
-            }
+    for (mode, exchange) in MODES {
+        for (role, title, states) in [(0, "Initiator", INITIATOR), (1, "Responder", RESPONDER)] {
+            writeln!(out, "{title}, {exchange}").unwrap();
+            rows(&mut out, mode, role, states);
         }
     }
     out
+}
+
+fn rows(out: &mut String, mode: Mode, role: usize, states: [&str; 5]) {
+    for (what, bytes) in &messages(mode) {
+        writeln!(out, "    {what}").unwrap();
+        for state in states {
+            let (effect, run) = cell(mode, role, state, bytes);
+            writeln!(out, "        {state:<12} {effect}").unwrap();
+            let ended = ["branch ends", "Closed", "refused"].iter().any(|end| effect.contains(end));
+            // AWS-LC draws for OAEP and PSS by itself: what was recorded is as good as this run's request, and not the same.
+            let other = mode == Mode::Cce2Rsa && *what == "CCE2_REQ";
+            if !ended && !other && state != "Refused" {
+                completes(run, role, state, what);
+            }
+        }
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use webpki::{
 use x509_parser::extensions::GeneralName;
 use x509_parser::oid_registry::Oid;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use crate::credential::Trust;
 use crate::error::CertificateFault;
@@ -55,6 +56,15 @@ pub(crate) fn verify(
 /// The DER SubjectPublicKeyInfo of a certificate.
 pub(crate) fn public_key(certificate: &[u8]) -> Result<&[u8], CertificateFault> {
     Ok(parse(certificate)?.tbs_certificate.subject_pki.raw)
+}
+
+/// Octets of the modulus of a certificate's RSA key: the length of every signature that it makes.
+pub(crate) fn modulus_len(certificate: &[u8]) -> Result<usize, CertificateFault> {
+    let certificate = parse(certificate)?;
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => Ok(key.modulus.iter().skip_while(|octet| **octet == 0).count()),
+        _ => Err(CertificateFault::KeyKind),
+    }
 }
 
 /// Checks that a subject alternative name is `name`. The common name is never looked at.

@@ -2,6 +2,7 @@
 //!
 //! Both names, both offers, nonces and DH values are under both AUTHs; the responder's also covers M3.
 
+pub(crate) mod cce2;
 pub(crate) mod cert;
 
 use mikey_crypto::{CryptoProvider, MethodId, SecretBytes};

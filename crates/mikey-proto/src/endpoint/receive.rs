@@ -52,13 +52,15 @@ impl Endpoint {
             DataType::RESUME_RESP => self.resume_resp(from, &peek, raw),
             DataType::INIT_RESP => self.init_resp(from, &peek, raw),
             DataType::ERROR if peek.session.spi_r == 0 => self.unprotected(&peek, raw),
-            DataType::CCE_REQ => self.cce_req(from, &peek, raw),
-            DataType::CCE_RESP if !self.sessions.contains_key(&peek.session) => {
+            DataType::CCE_REQ | DataType::CCE2_REQ => self.cce_req(from, &peek, raw),
+            DataType::CCE_RESP | DataType::CCE2_RESP | DataType::ERROR
+                if !self.sessions.contains_key(&peek.session) =>
+            {
                 self.cce_resp(from, &peek, raw)
             }
-            DataType::ERROR if !self.sessions.contains_key(&peek.session) => self.cce_resp(from, &peek, raw),
             // A second branch with the SPIs of a session would stand in its place: it is none.
             DataType::CCE_RESP
+            | DataType::CCE2_RESP
             | DataType::INFO_REQ
             | DataType::INFO_RESP
             | DataType::REKEY_REQ
@@ -83,15 +85,22 @@ impl Endpoint {
         let verified = self.let_in(from, &first, request.cookie, opener, raw.len())?;
         let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
         let expected = expected(&self.expected, &request);
-        let opened = HalfOpen::open(&mut cx, from, &request, &m1, expected);
-        if matches!(opened, Err(DropReason::BadKeyExchange)) {
-            self.half_open.waste(self.now);
-        }
-        match opened? {
+        let at_most = match verified {
+            Cookie::Shown => usize::MAX,
+            Cookie::NotShown => raw.len().saturating_mul(AMPLIFICATION),
+        };
+        let opened = match HalfOpen::open(&mut cx, from, &request, &m1, expected, at_most) {
+            Err(DropReason::CookieNeeded) => {
+                return Err(self.ask_for_cookie(from, &first, opener, raw.len()));
+            }
+            Err(DropReason::BadKeyExchange) => {
+                self.half_open.waste(self.now);
+                return Err(DropReason::BadKeyExchange);
+            }
+            opened => opened?,
+        };
+        match opened {
             Reception::Opened(half_open) => {
-                if half_open.init_resp.len() > raw.len().saturating_mul(AMPLIFICATION) {
-                    return Err(DropReason::TooLong);
-                }
                 if self.half_open.remembered() >= config.max_half_open && self.half_open.evict_oldest() {
                     self.out.metrics.half_open_evicted += 1;
                 }
@@ -129,24 +138,36 @@ impl Endpoint {
             return Err(DropReason::Repeat);
         }
         let crowd = self.half_open.crowd(from);
-        let load = self.half_open.len() + self.half_open.wasted(self.now);
-        if load < config.cookie_threshold && crowd.unverified < MAX_UNVERIFIED_PER_ADDRESS {
-            return Ok(Cookie::NotShown);
-        }
-        let shown = cookie.unwrap_or_default();
         let provider = &config.provider;
-        if self.cookies.check(provider, self.now, from, first, shown).unwrap_or(false) {
+        let shown = cookie.map(|cookie| self.cookies.check(provider, self.now, from, first, cookie));
+        if matches!(shown, Some(Ok(true))) {
             // Those who only borrow an address do not count against its owner.
             let full = crowd.verified >= config.max_half_open_per_address;
             return if full { Err(DropReason::Full) } else { Ok(Cookie::Shown) };
         }
-        let cookie = self.cookies.make(provider, self.now, from, first).map_err(|_| DropReason::Full)?;
+        let load = self.half_open.len() + self.half_open.wasted(self.now);
+        if load < config.cookie_threshold && crowd.unverified < MAX_UNVERIFIED_PER_ADDRESS {
+            return Ok(Cookie::NotShown);
+        }
+        Err(self.ask_for_cookie(from, first, (csb_id, spi_i), octets))
+    }
+
+    /// Keeps nothing, and asks the sender of a first message to show that it has its address.
+    fn ask_for_cookie(
+        &mut self,
+        from: SocketAddr,
+        first: &Digest,
+        (csb_id, spi_i): (u32, u64),
+        octets: usize,
+    ) -> DropReason {
+        let provider = &self.config.provider;
+        let Ok(cookie) = self.cookies.make(provider, self.now, from, first) else { return DropReason::Full };
         let number = ErrorNo::COOKIE_REQUIRED;
         if let Ok(error) = unprotected_error(csb_id, spi_i, number, Some(&cookie), None, octets) {
             self.out.metrics.cookies_sent += 1;
             self.out.send(from, &[error]);
         }
-        Err(DropReason::CookieNeeded)
+        DropReason::CookieNeeded
     }
 
     fn init_resp(&mut self, from: SocketAddr, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {
@@ -207,7 +228,7 @@ impl Endpoint {
     /// A half-open session has become a session.
     pub(super) fn accept(&mut self, session: Session, id: SessionId, shown: Shown) -> Result<(), DropReason> {
         let half_open = self.half_open.take(&session).ok_or(DropReason::UnknownSession)?;
-        let accepted = half_open.into_accepted(shown);
+        let accepted = half_open.into_accepted(shown)?;
         if let Some(signalled) = &accepted.signalled {
             self.expected.retain(|e| e.signalled != *signalled);
         }

@@ -186,7 +186,7 @@ impl Endpoint {
         }
         let mut cx = Cx { now, config: &config, out: &mut self.out };
         let expected = super::receive::expected(&self.expected, &request);
-        match HalfOpen::open(&mut cx, NOWHERE, &request, &m1, expected).map_err(refused)? {
+        match HalfOpen::open(&mut cx, NOWHERE, &request, &m1, expected, usize::MAX).map_err(refused)? {
             Reception::Opened(half_open) => {
                 if self.half_open.remembered() >= config.max_half_open && self.half_open.evict_oldest() {
                     self.out.metrics.half_open_evicted += 1;

@@ -1,6 +1,6 @@
 //! Transcript hashes, the key schedule, and the protection of messages (docs/spec.md, "Transcript and keys").
 //!
-//! No key is derived anywhere else. The stages are types: [`InitKeys`] can protect CCE and compute AUTH, but only
+//! No key is derived anywhere else. The stages are types: [`InitKeys`] can protect CCE or CCE2 and compute AUTH, but only
 //! [`InitKeys::authenticated`] leads to [`SessionKeys`], from which SRTP keys come.
 
 mod group;
@@ -11,7 +11,7 @@ mod transcript;
 pub use group::GroupCipher;
 pub(crate) use protect::Parts;
 pub(crate) use protect::{MessageNonce, Protection, xor_into};
-pub(crate) use schedule::{EarlyKeys, InitKeys, InitSecrets, SessionKeys, Tgk};
+pub(crate) use schedule::{EarlyKeys, InitKeys, InitSecrets, Prk, SessionKeys, Tgk};
 pub(crate) use transcript::{Transcript, l, th2};
 
 /// Who of the two, for the life of a session, also when the responder starts an exchange.

@@ -5,7 +5,7 @@
 
 use mikey_crypto::{AuthFailed, SecretBytes, Suite, SuiteKind};
 use mikey_wire::v2::Sealed;
-use mikey_wire::{EncrAlg, Kemac, MacAlg};
+use mikey_wire::{EncrAlg, Kemac, MacAlg, PayloadType};
 use zeroize::Zeroizing;
 
 use super::Role;
@@ -74,11 +74,23 @@ impl Protection {
         head: &[u8],
         plaintext: &[u8],
     ) -> Result<Vec<u8>, Error> {
+        self.seal_before(PayloadType::LAST, sender, nonce, head, plaintext)
+    }
+
+    /// The same for a KEMAC behind which a payload of type `next` will stand.
+    pub(crate) fn seal_before(
+        &self,
+        next: PayloadType,
+        sender: Role,
+        nonce: MessageNonce,
+        head: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         let keys = self.direction(sender);
         let len = u16::try_from(plaintext.len()).map_err(|_| ApiMisuse::TooLong)?.to_be_bytes();
         let mut message = Vec::with_capacity(head.len() + self.overhead() + plaintext.len());
         message.extend_from_slice(head);
-        message.extend_from_slice(&[0, self.suite.encr_alg, len[0], len[1]]);
+        message.extend_from_slice(&[next.0, self.suite.encr_alg, len[0], len[1]]);
         let data_at = message.len();
         message.extend_from_slice(plaintext);
         let (aad, data) = message.split_at_mut(data_at);

@@ -1,6 +1,7 @@
 //! The key schedule (docs/spec.md, "Key schedule"), as a chain of types.
 //!
-//! [`InitKeys`] exist once DH is done: they protect CCE, compute AUTH and the SAS, and nothing that leaves this crate.
+//! [`Prk`] is what DH comes to, and protects nothing itself. [`InitKeys`] are derived from it, in CCE2 from PRKx instead: they
+//! protect the second exchange, compute AUTH, V and the SAS, and nothing that leaves this crate.
 //! [`SessionKeys`] exist once both AUTHs have verified: they protect later messages and lead to TGKs. PRK, and with it
 //! everything that could lead back, is wiped at that step.
 
@@ -39,31 +40,68 @@ pub(crate) struct InitSecrets<'a> {
     pub(crate) psk: &'a [u8],
 }
 
-/// Keys between INIT and the verification of both AUTHs.
-pub(crate) struct InitKeys {
+/// PRK, or PRKx.
+pub(crate) struct Prk {
     prf: Prf,
+    suite: Suite,
     csb_id: u32,
     rands: [u8; 64],
-    prk: PrfKey,
     th2: Digest,
-    protection: Protection,
+    key: SecretBytes,
 }
 
-impl InitKeys {
-    pub(crate) fn derive(prf: Prf, suite: Suite, csb_id: u32, th2: Digest, secrets: InitSecrets<'_>) -> Self {
+impl Prk {
+    pub(crate) fn extract(
+        prf: Prf,
+        suite: Suite,
+        csb_id: u32,
+        th2: Digest,
+        secrets: InitSecrets<'_>,
+    ) -> Self {
         let mut rands = [0; 64];
         for (to, from) in rands.iter_mut().zip(secrets.rand_i.iter().chain(secrets.rand_r)) {
             *to = *from;
         }
         let KxSecret { kem, dh } = secrets.shared;
         let (kem, dh, psk) = (kem.expose(), dh.expose(), secrets.psk);
-        let prk = prf.hash.hmac(&rands, &[&l(&[kem]), kem, &l(&[dh]), dh, &l(&[psk]), psk]);
-        let prk = prf.key(prk.expose());
-        let protection = protection(suite, csb_id, &prk, th2);
-        Self { prf, csb_id, rands, prk, th2, protection }
+        let key = prf.hash.hmac(&rands, &[&l(&[kem]), kem, &l(&[dh]), dh, &l(&[psk]), psk]);
+        Self { prf, suite, csb_id, rands, th2, key }
     }
 
-    /// Seals and opens CCE; cannot derive SRTP keys.
+    /// PRKx of CCE2: `x` is the PSK or the envelope key.
+    pub(crate) fn mix(&self, x: &SecretBytes) -> Self {
+        let x = x.expose();
+        Self { key: self.prf.hash.hmac(self.key.expose(), &[&l(&[x]), x]), ..*self }
+    }
+
+    /// The transcript as it stands after INIT.
+    pub(crate) fn transcript(&self) -> Transcript {
+        Transcript::new(self.prf, self.th2)
+    }
+
+    /// The keys of the exchange that follows.
+    pub(crate) fn keys(self) -> InitKeys {
+        let Self { prf, suite, csb_id, rands, th2, key } = self;
+        let prk = prf.key(key.expose());
+        let protection = protection(suite, csb_id, &prk, th2);
+        InitKeys { prf, csb_id, rands, octets: key, prk, th2, protection }
+    }
+}
+
+/// Keys between INIT and the verification of both AUTHs, or of SIGN, KEMAC and V.
+pub(crate) struct InitKeys {
+    prf: Prf,
+    csb_id: u32,
+    rands: [u8; 64],
+    /// PRK or PRKx.
+    octets: SecretBytes,
+    prk: PrfKey,
+    th2: Digest,
+    protection: Protection,
+}
+
+impl InitKeys {
+    /// Seals and opens the second exchange; cannot derive SRTP keys.
     pub(crate) fn protection(&self) -> &Protection {
         &self.protection
     }
@@ -82,7 +120,7 @@ impl InitKeys {
         self.k(IDENTITY, sender)
     }
 
-    /// The key of AUTH by PSK or SAS of a direction.
+    /// The key of AUTH by PSK or SAS of a direction; of the responder's V in CCE2.
     pub(crate) fn auth_by_secret(&self, sender: Role) -> SecretBytes {
         self.k(AUTH_BY_SECRET, sender)
     }
@@ -108,9 +146,18 @@ impl InitKeys {
         self.prf.derive(sk_d.expose(), &[&LEAF, &[0xFF], &csb_id, th4.hash()], len)
     }
 
-    /// Both AUTHs have verified and `th4` is the whole transcript: PRK goes, SK_d comes.
-    pub(crate) fn authenticated(self, th4: Transcript) -> SessionKeys {
-        let sk_d = self.k(SK_D, Role::Initiator);
+    /// Both sides are authenticated and `th4` is the whole transcript: PRK goes, SK_d comes. `sent` is the TGK that CCE2_REQ
+    /// carried, if that was the exchange.
+    pub(crate) fn authenticated(self, th4: Transcript, sent: Option<&SecretBytes>) -> SessionKeys {
+        let sk_d = match sent.map(SecretBytes::expose) {
+            None => self.k(SK_D, Role::Initiator),
+            Some(tgk) => {
+                let root = self.prf.hash.hmac(self.octets.expose(), &[&l(&[tgk]), tgk]);
+                let csb_id = self.csb_id.to_be_bytes();
+                let label: [&[u8]; 4] = [&SK_D, &[Role::Initiator.octet()], &csb_id, self.th2.as_ref()];
+                self.prf.derive(root.expose(), &label, self.prf.hash_len())
+            }
+        };
         SessionKeys {
             prf: self.prf,
             csb_id: self.csb_id,

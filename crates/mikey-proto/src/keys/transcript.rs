@@ -27,6 +27,11 @@ impl Transcript {
         Self { prf, th: th2 }
     }
 
+    /// The PRF, whose hash this is.
+    pub(crate) fn prf(&self) -> Prf {
+        self.prf
+    }
+
     /// The current hash.
     pub(crate) fn hash(&self) -> &[u8] {
         self.th.as_ref()

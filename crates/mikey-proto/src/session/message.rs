@@ -39,7 +39,8 @@ impl Composed {
 }
 
 impl Outline<'_> {
-    fn opening(&self) -> [Payload<'static>; 2] {
+    /// SESSION and T.
+    pub(crate) fn opening(&self) -> [Payload<'static>; 2] {
         [Payload::Ext(Extension::Session(self.session)), Payload::T(T::Counter(self.t))]
     }
 

@@ -77,7 +77,7 @@ impl Cx<'_> {
         method: MethodId,
         signalled: Option<&Signalled>,
     ) -> Result<Option<Certified<'c>>, Error> {
-        if !method.is_signature() {
+        if !method.is_certified() {
             return Ok(None);
         }
         let end_entity = certs.first().ok_or(CertificateFault::Missing)?.data;
@@ -114,18 +114,19 @@ impl SessionHeader {
 
 /// The CERT payloads that prove an identity with this method, and its credential for IDB.
 pub(crate) fn own_certificates(identity: &Identity, method: MethodId) -> (Vec<Cert<'_>>, &[u8]) {
-    match identity.certified().filter(|_| method.is_signature()) {
-        Some(key) => {
-            let certs = key.chain().iter().map(|der| Cert { ty: CertType::X509, data: der });
-            (certs.collect(), key.end_entity())
-        }
-        None => (Vec::new(), &[]),
-    }
+    let chain = match method {
+        MethodId::RSA_OAEP => identity.decryption_chain(),
+        method => identity.certified().filter(|_| method.is_signature()).map(|key| key.chain()),
+    };
+    let chain = chain.unwrap_or_default();
+    let certs = chain.iter().map(|der| Cert { ty: CertType::X509, data: der });
+    (certs.collect(), chain.first().map_or(&[], Vec::as_slice))
 }
 
 /// Methods for which an identity has credentials, as far as the endpoint has any.
 pub(crate) fn local_methods(config: &EndpointConfig, identity: &Identity) -> Vec<MethodId> {
     let mut methods: Vec<_> = identity.certified().map(|key| key.method()).into_iter().collect();
+    methods.extend(identity.decryption().map(|_| MethodId::RSA_OAEP));
     if !config.psks.is_empty() {
         methods.push(MethodId::PSK);
     }
@@ -138,6 +139,7 @@ pub(crate) fn remote_methods(config: &EndpointConfig, fingerprint: bool) -> Vec<
     let mut methods = vec![MethodId::SAS];
     if fingerprint || !config.trust.is_empty() {
         methods.extend(config.provider.signatures.iter().map(|s| s.method()));
+        methods.push(MethodId::RSA_OAEP);
     }
     if !config.psks.is_empty() {
         methods.push(MethodId::PSK);

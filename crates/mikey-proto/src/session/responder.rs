@@ -1,40 +1,42 @@
 //! The responder, from INIT_REQ to an authenticated initiator.
 //!
 //! ```text
-//!   --INIT_REQ--> HalfOpen --CCE_REQ--> Established (answers with CCE_RESP)
+//!   --INIT_REQ--> HalfOpen --CCE_REQ or CCE2_REQ--> Established (answers with CCE_RESP or CCE2_RESP)
 //!                  |   |
 //!                  |   '--AUTH fails--> Refused (answers with a protected ERROR; dies with its time)
 //!                  '--time is up, or others need the room--> gone
 //! ```
 //!
+//! CCE and CCE2 are two ways to the same end: each opens its request, and leaves behind what was [`Shown`].
+//!
 //! A half-open session belongs to whoever made its DH value: only a message under its keys changes it, and one that fails
 //! there ends this half-open session and nothing else.
 
+mod cce;
+mod cce2;
 mod join;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use mikey_crypto::{GroupId, MethodId, SecretBytes};
-use mikey_wire::v2::{CceReq, InitReq, Opened as OpenedChain, Peek, Sealed};
-use mikey_wire::{
-    CsMap, DataType, Dh, ErrorNo, Extension, Header, Kv, Payload, ResumeTicket, Session, Version, encode,
-};
+use mikey_wire::v2::{InitReq, Peek, Sealed};
+use mikey_wire::{CsMap, DataType, Dh, ErrorNo, Extension, Header, Kv, Payload, Session, Version, encode};
 
-use crate::auth::{self, Covered, Peer};
+use crate::auth::Peer;
 use crate::config::{Expected, Signalled};
 use crate::credential::Identity;
-use crate::error::{ApiMisuse, DropReason, Error, Fault, Mismatch, PeerFault};
+use crate::error::{ApiMisuse, DropReason, Error, Fault};
 use crate::event::Event;
-use crate::keys::{InitKeys, InitSecrets, Role, SessionKeys, Transcript, th2};
-use crate::limits::TICKET_LIFETIME;
+use crate::keys::{InitKeys, InitSecrets, Prk, Role, SessionKeys, Transcript, th2};
 use crate::name::Name;
 use crate::negotiate::{Abilities, Choice, Proposal};
-use crate::sas::{self, Sas, SasShare};
+use crate::policy::Exchange;
+use crate::sas::{Sas, SasShare};
 use crate::session::exchange::{Inbound, Seen};
-use crate::session::initiator::cut;
-use crate::session::message::{Composed, Opened, Opener, Outline, Path};
+use crate::session::message::{Opened, Opener, Outline, Path};
 use crate::session::{Cx, SessionHeader, binding, local_methods, own_certificates, remote_methods};
-use crate::streams::{Agreed, ReceivedOffer, answer_map};
+use crate::streams::Agreed;
 use crate::ticket::OPAQUE_LEN;
 
 use join::Joining;
@@ -59,7 +61,7 @@ pub(crate) struct HalfOpen {
     retargeted_from: Option<Name>,
     choice: Choice,
     path: Path,
-    keys: InitKeys,
+    keys: Keys,
     opener: Opener,
     inbound: Inbound,
     /// Our share of the SAS, and what the initiator committed to.
@@ -69,6 +71,29 @@ pub(crate) struct HalfOpen {
     /// Who waits to be let into a group.
     joining: Option<Box<Joining>>,
     refused: bool,
+}
+
+/// What protects the second exchange.
+enum Keys {
+    Ready(Box<InitKeys>),
+    /// CCE2 with RSA: the key that PRKx needs comes in an envelope.
+    InEnvelope(Box<Prk>),
+}
+
+impl Keys {
+    fn transcript(&self) -> Transcript {
+        match self {
+            Self::Ready(keys) => keys.transcript(),
+            Self::InEnvelope(prk) => prk.transcript(),
+        }
+    }
+
+    fn ready(&self) -> Result<&InitKeys, Error> {
+        match self {
+            Self::Ready(keys) => Ok(keys),
+            Self::InEnvelope(_) => Err(Error::Bug("keys are used that are still in an envelope")),
+        }
+    }
 }
 
 /// What a half-open session that verified leaves behind.
@@ -92,26 +117,30 @@ pub(crate) struct Accepted {
     pub(crate) signalled: Option<Signalled>,
 }
 
-/// What CCE_REQ showed, once all of it has verified.
+/// What the second request showed, once all of it has verified.
 pub(crate) struct Shown {
     peer: Peer,
     agreed: Vec<Agreed>,
     th4: Transcript,
     sas: Option<Sas>,
     ticket: Option<[u8; OPAQUE_LEN]>,
+    /// The TGK in CCE2_REQ.
+    sent: Option<SecretBytes>,
 }
 
-/// CCE_REQ is the initiator's request number 0.
+/// CCE_REQ and CCE2_REQ are the initiator's request number 0.
 const T_CCE: u32 = 0;
 
 impl HalfOpen {
-    /// Answers INIT_REQ. The order is from cheap to dear: names, policy, then DH.
+    /// Answers INIT_REQ. The order is from cheap to dear: names, policy, length, then DH. An INIT_RESP of more than `at_most`
+    /// octets is not for an address that has shown no cookie: [`DropReason::CookieNeeded`].
     pub(crate) fn open(
         cx: &mut Cx<'_>,
         from: SocketAddr,
         request: &InitReq<'_>,
         m1: &[u8],
         expected: Option<&Expected>,
+        at_most: usize,
     ) -> Result<Reception, DropReason> {
         let init_name = Name::from_wire(&request.id_i);
         if cx.config.identity(&init_name).is_some() {
@@ -133,8 +162,13 @@ impl HalfOpen {
             local.retain(|m| *m != MethodId::PSK);
             remote.retain(|m| *m != MethodId::PSK);
         }
+        let mut policy = Cow::Borrowed(&cx.config.policy);
+        if init_name.is_anonymous() || init_name.is_pseudonym() {
+            // The true name has its place in CCE alone.
+            policy.to_mut().exchanges.retain(|exchange| *exchange == Exchange::Cce);
+        }
         let can = Abilities { local: &local, remote: &remote, fingerprint };
-        let Ok(lists) = Proposal::new(&cx.config.policy, can) else {
+        let Ok(lists) = Proposal::new(&policy, can, Role::Responder) else {
             return Ok(Reception::Refused(ErrorNo::INVALID_SP_PAR, None));
         };
         let choice = match lists.choose_from(&offer) {
@@ -147,7 +181,7 @@ impl HalfOpen {
         }
         let signalled = expected.map(|e| e.signalled.clone());
         let agreement = Agreement { identity, init_name, retargeted_from, choice, answer, offer, signalled };
-        match Self::agree(cx, from, request, m1, agreement) {
+        match Self::agree(cx, from, request, m1, agreement, at_most) {
             Ok(half_open) => Ok(Reception::Opened(Box::new(half_open))),
             Err(Fault::Discard(why)) => Err(why),
             Err(Fault::Fatal(_)) => Err(DropReason::Full),
@@ -160,47 +194,46 @@ impl HalfOpen {
         request: &InitReq<'_>,
         m1: &[u8],
         agreement: Agreement,
+        at_most: usize,
     ) -> Result<Self, Fault> {
-        let Agreement { identity, init_name, retargeted_from, choice, answer, offer, signalled } = agreement;
+        let choice = agreement.choice;
         let provider = &cx.config.provider;
         let bug = Error::Bug("a choice that the provider does not have");
         let prf = provider.prf(choice.prf).ok_or(bug.clone())?;
         let suite = provider.suite(choice.suite).ok_or(bug.clone())?;
         let group = provider.group(choice.group).ok_or(bug)?;
+        let zeros = vec![0; group.answer_len()];
+        let commit = choice.uses_sas().then_some(&[0; 32]);
+        if agreement.init_resp(request, u64::MAX, &[0; 32], commit, &zeros)?.len() > at_most {
+            return Err(DropReason::CookieNeeded.into());
+        }
         cx.out.metrics.key_exchanges += 1;
         let kx = group.answer(&*provider.random, request.dh.value)?;
         let rand_r: [u8; 32] = cx.random()?;
         let session = Session { spi_i: request.spi_i, spi_r: cx.random_spi()? };
-        let header = Header {
-            version: Version::V2,
-            data_type: DataType::INIT_RESP,
-            v: false,
-            prf: choice.prf.0,
-            csb_id: request.csb_id,
-            cs_map: CsMap::NONE,
-        };
-        let mut payloads = vec![
-            Payload::Ext(Extension::Session(session)),
-            Payload::Rand(&rand_r),
-            Payload::Sp(answer.to_wire()),
-            Payload::Id(identity.name().as_wire()),
-        ];
         let share = match choice.uses_sas() {
             true => Some(SasShare::draw(provider, Role::Responder)?),
             false => None,
         };
-        payloads.extend(share.as_ref().map(|share| Payload::Ext(Extension::SasCommit(&share.commit))));
-        payloads.extend(signalled.as_ref().map(|s| Payload::Ext(Extension::SdpBinding(binding::items(s)))));
-        payloads.push(Payload::Dh(Dh { group: choice.group.0, value: &kx.value, kv: Kv::Null }));
-        let init_resp = encode(&header, &payloads)?;
-        let psk = choice.uses_psk().then(|| find_psk(cx, &init_name, identity.name())).transpose()?;
+        let commit = share.as_ref().map(|share| &share.commit);
+        let init_resp = agreement.init_resp(request, session.spi_r, &rand_r, commit, &kx.value)?;
+        let Agreement { identity, init_name, retargeted_from, offer, signalled, .. } = agreement;
+        let psk = match choice.uses_psk() {
+            true => find_psk(cx, &init_name, identity.name())?,
+            false => SecretBytes::empty(),
+        };
         let secrets = InitSecrets {
             rand_i: request.rand,
             rand_r: &rand_r,
             shared: kx.secret,
-            psk: psk.as_ref().map_or(&[], |psk| psk.expose()),
+            psk: if choice.exchange == Exchange::Cce { psk.expose() } else { &[] },
         };
-        let keys = InitKeys::derive(prf, suite, request.csb_id, th2(prf.hash, m1, &init_resp), secrets);
+        let prk = Prk::extract(prf, suite, request.csb_id, th2(prf.hash, m1, &init_resp), secrets);
+        let keys = match choice.exchange {
+            Exchange::Cce => Keys::Ready(Box::new(prk.keys())),
+            Exchange::Cce2Psk => Keys::Ready(Box::new(prk.mix(&psk).keys())),
+            Exchange::Cce2Rsa => Keys::InEnvelope(Box::new(prk)),
+        };
         Ok(Self {
             remote: from,
             header: SessionHeader { session, csb_id: request.csb_id, prf: choice.prf.0 },
@@ -220,7 +253,7 @@ impl HalfOpen {
         })
     }
 
-    /// Handles CCE_REQ. With `Ok(Some(_))` the session is established: [`Self::into_accepted`] follows.
+    /// Handles CCE_REQ or CCE2_REQ. With `Ok(Some(_))` the session is established: [`Self::into_accepted`] follows.
     pub(crate) fn handle(
         &mut self,
         cx: &mut Cx<'_>,
@@ -229,6 +262,9 @@ impl HalfOpen {
         raw: &[u8],
     ) -> Result<Option<Shown>, DropReason> {
         self.header.check(peek)?;
+        if peek.data_type != cce2::request_type(&self.choice) {
+            return Err(DropReason::WrongState);
+        }
         let sealed = Sealed::decode(raw).map_err(|_| DropReason::Malformed)?;
         if sealed.t != T_CCE {
             return Err(DropReason::Replayed);
@@ -244,14 +280,20 @@ impl HalfOpen {
         if self.refused {
             return Err(DropReason::WrongState);
         }
+        let signer = self.open_envelope(cx, &sealed).map_err(|_| DropReason::BadSignature)?;
+        let Keys::Ready(keys) = &self.keys else { return Err(DropReason::WrongState) };
         let limits = (cx.config.provider.sha256, cx.config.policy.max_message);
         let (opened, digests) =
-            self.opener.open(self.keys.protection(), Role::Initiator, false, &sealed, limits)?;
+            self.opener.open(keys.protection(), Role::Initiator, false, &sealed, limits)?;
+        let verify = |cx: &mut Cx<'_>, sealed: &Sealed<'_>, plaintext: &[u8]| match self.choice.exchange {
+            Exchange::Cce => self.answer_cce(cx, sealed, plaintext),
+            Exchange::Cce2Psk | Exchange::Cce2Rsa => self.answer_cce2(cx, sealed, plaintext, signer.as_ref()),
+        };
         let result = match opened {
             Opened::Pending => return Ok(None),
-            Opened::Whole(plaintext) => self.verify(cx, &sealed, &plaintext),
+            Opened::Whole(plaintext) => verify(cx, &sealed, &plaintext),
             Opened::Reassembled { raw, plaintext } => match Sealed::decode(&raw) {
-                Ok(sealed) => self.verify(cx, &sealed, &plaintext),
+                Ok(sealed) => verify(cx, &sealed, &plaintext),
                 Err(_) => return Err(DropReason::BadFragment),
             },
         };
@@ -283,98 +325,6 @@ impl HalfOpen {
         }
     }
 
-    fn verify(&self, cx: &mut Cx<'_>, sealed: &Sealed<'_>, plaintext: &[u8]) -> Result<Verdict, Error> {
-        let chain = OpenedChain::decode(sealed, plaintext)?;
-        if !chain.fits(self.choice.confidential) {
-            return Err(PeerFault::Negotiation("confidentiality of cce").into());
-        }
-        let request = CceReq::parse(sealed, &chain)?;
-        let name = self.true_name(cx, &request)?;
-        let method = self.choice.initiator;
-        let certified = cx.check_certificates(&request.certs, &name, method, self.signalled.as_ref())?;
-        if MethodId(request.auth.method) != method {
-            return Err(PeerFault::Negotiation("initiator's method").into());
-        }
-        let credential =
-            certified.as_ref().map_or_else(|| self.psk_credential(method), |c| c.end_entity.to_vec());
-        let canon = [sealed.before_kemac, plaintext];
-        let (head, tail) = cut(canon, request.auth_start);
-        let covered = Covered {
-            keys: &self.keys,
-            sender: Role::Initiator,
-            transcript: self.keys.transcript(),
-            message: &[head, tail],
-            name: &name,
-            peer: self.identity.name(),
-            credential: &credential,
-        };
-        let proof =
-            auth::verify(&cx.config.provider, method, certified.as_ref(), &covered, request.auth.data)?;
-        let sas = self.open_commitment(cx, &request)?;
-        if let Some(gcc) = &request.gcc {
-            if !cx.config.serves_groups {
-                return Err(Error::Mismatch(Mismatch::Streams));
-            }
-            let th3 = self.keys.transcript().th3(&canon);
-            return Ok(Verdict::Joining(Box::new(Joining::new(proof.peer, th3, sas, gcc))));
-        }
-        let offer = ReceivedOffer::new(Role::Responder, &request.streams, &request.policies)?;
-        let answers = cx.config.answer.answer(&proof.peer, &offer.streams).map_err(Error::Mismatch)?;
-        let (agreed, numbers) = offer.answer(&answers)?;
-        let th3 = self.keys.transcript().th3(&canon);
-        // What signalling vouched for, it vouched for in this call alone.
-        let lasting = self.choice.resumption && self.signalled.is_none();
-        let ticket = if lasting { Some(cx.random::<OPAQUE_LEN>()?) } else { None };
-        let outline = self.outline(DataType::CCE_RESP, answer_map(&agreed, &numbers));
-        // SRTP-SPr repeats what was chosen, octet for octet.
-        let chosen = request.policies.iter().filter(|sp| numbers.contains(&sp.policy_no)).cloned();
-        let lifetime = u32::try_from(TICKET_LIFETIME.as_secs()).ok();
-        let ticket_payload = ticket.as_ref().map(|opaque| ResumeTicket { lifetime, opaque });
-        let mut body: Vec<_> = chosen.map(Payload::Sp).collect();
-        body.extend(ticket_payload.map(|ticket| Payload::Ext(Extension::ResumeTicket(ticket))));
-        let composed = self.cce_response(cx, &outline, body, &[], &name, th3)?;
-        let response = outline.seal(&composed, self.keys.protection(), Role::Responder, true, self.path)?;
-        let shown = Shown { peer: proof.peer, agreed, th4: th3.th4(&composed.canon()), sas, ticket };
-        Ok(Verdict::Answered(Box::new(shown), response))
-    }
-
-    /// The SAS, if one was chosen and the initiator reveals what it committed to.
-    fn open_commitment(&self, cx: &Cx<'_>, request: &CceReq<'_>) -> Result<Option<Sas>, PeerFault> {
-        let ((share, commit), ns) = match (&self.sas, request.sas_reveal) {
-            (None, None) => return Ok(None),
-            (Some(sas), Some(ns)) => (sas, ns),
-            _ => return Err(PeerFault::SasCommitment),
-        };
-        sas::check_reveal(&cx.config.provider, Role::Initiator, commit, ns)?;
-        Ok(Some(Sas::new(self.keys.sas_value(ns, share.octets.expose()))))
-    }
-
-    /// The name that AUTH is over: the one in CCE_REQ if there is one, else that of INIT_REQ.
-    fn true_name(&self, cx: &Cx<'_>, request: &CceReq<'_>) -> Result<Name, PeerFault> {
-        let hidden = self.init_name.is_anonymous() || self.init_name.is_pseudonym();
-        // The key of a pseudonym speaks for its holder and for nobody else.
-        let by_pseudonym = self.init_name.is_pseudonym() && self.choice.initiator == MethodId::PSK;
-        let holder = if by_pseudonym { cx.config.psks.holder(&self.init_name) } else { None };
-        let name = match (&request.id_i, &holder) {
-            (Some(id), _) => Name::from_wire(id),
-            (None, Some(holder)) => holder.clone(),
-            (None, None) => self.init_name.clone(),
-        };
-        let fits = match (by_pseudonym, &holder) {
-            (true, Some(holder)) => name == *holder,
-            (true, None) => name == self.init_name,
-            (false, _) => hidden || name == self.init_name,
-        };
-        if !fits || name.is_anonymous() || cx.config.identity(&name).is_some() {
-            return Err(PeerFault::Name);
-        }
-        Ok(name)
-    }
-
-    fn psk_credential(&self, method: MethodId) -> Vec<u8> {
-        if method == MethodId::PSK { auth::id_octets(&self.init_name) } else { Vec::new() }
-    }
-
     fn outline<'a>(&self, data_type: DataType, streams: Vec<mikey_wire::GenericCs<'a>>) -> Outline<'a> {
         Outline {
             header: Header {
@@ -391,50 +341,20 @@ impl HalfOpen {
         }
     }
 
-    fn cce_response(
-        &self,
-        cx: &Cx<'_>,
-        outline: &Outline<'_>,
-        content: Vec<Payload<'_>>,
-        keys: &[Payload<'_>],
-        name: &Name,
-        th3: Transcript,
-    ) -> Result<Composed, Error> {
-        let method = self.choice.responder;
-        let (certs, credential) = own_certificates(&self.identity, method);
-        let mut body: Vec<_> = certs.into_iter().map(Payload::Cert).collect();
-        body.extend(content);
-        let reveal = self.sas.as_ref().map(|(share, _)| share.octets.expose());
-        body.extend(reveal.map(|share| Payload::Ext(Extension::SasReveal(share))));
-        let psk_credential = self.psk_credential(method);
-        let credential = if credential.is_empty() { &psk_credential } else { credential };
-        outline.with_auth(body, method.0, keys, |message| {
-            let covered = Covered {
-                keys: &self.keys,
-                sender: Role::Responder,
-                transcript: th3,
-                message,
-                name: self.identity.name(),
-                peer: name,
-                credential,
-            };
-            auth::prove(&cx.config.provider, method, self.identity.certified().map(|k| &**k), &covered)
-        })
-    }
-
     /// A protected ERROR: one code for every failure.
     fn refusal(&self, cx: &Cx<'_>, why: &Error) -> Result<Vec<Vec<u8>>, Error> {
         let Some(number) = why.error_no() else { return Ok(Vec::new()) };
         let outline = Outline { confidential: true, ..self.outline(DataType::ERROR, Vec::new()) };
         let composed = outline.compose(&[Payload::Err(number)])?;
         let path = Path { datagram: cx.config.path, ..self.path };
-        outline.seal(&composed, self.keys.protection(), Role::Responder, true, path)
+        outline.seal(&composed, self.keys.ready()?.protection(), Role::Responder, true, path)
     }
 
     /// What remains of a half-open session that verified.
-    pub(crate) fn into_accepted(self, shown: Shown) -> Accepted {
-        let Shown { peer, agreed, th4, sas, ticket } = shown;
-        Accepted {
+    pub(crate) fn into_accepted(self, shown: Shown) -> Result<Accepted, DropReason> {
+        let Shown { peer, agreed, th4, sas, ticket, sent } = shown;
+        let Keys::Ready(keys) = self.keys else { return Err(DropReason::WrongState) };
+        Ok(Accepted {
             sas,
             ticket,
             local: self.identity.name().clone(),
@@ -445,10 +365,10 @@ impl HalfOpen {
             header: self.header,
             choice: self.choice,
             peer,
-            keys: self.keys.authenticated(th4),
+            keys: keys.authenticated(th4, sent.as_ref()),
             agreed,
             inbound: self.inbound,
-        }
+        })
     }
 }
 
@@ -469,6 +389,41 @@ struct Agreement {
     answer: Proposal,
     offer: Proposal,
     signalled: Option<Signalled>,
+}
+
+impl Agreement {
+    fn init_resp(
+        &self,
+        request: &InitReq<'_>,
+        spi_r: u64,
+        rand_r: &[u8; 32],
+        sas_commit: Option<&[u8; 32]>,
+        dh: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let header = Header {
+            version: Version::V2,
+            data_type: DataType::INIT_RESP,
+            v: false,
+            prf: self.choice.prf.0,
+            csb_id: request.csb_id,
+            cs_map: CsMap::NONE,
+        };
+        let mut payloads = vec![
+            Payload::Ext(Extension::Session(Session { spi_i: request.spi_i, spi_r })),
+            Payload::Rand(rand_r),
+            Payload::Sp(self.answer.to_wire()),
+            Payload::Id(self.identity.name().as_wire()),
+        ];
+        if self.choice.exchange == Exchange::Cce2Rsa {
+            let (certs, _) = own_certificates(&self.identity, self.choice.responder);
+            payloads.extend(certs.into_iter().map(Payload::Cert));
+        }
+        payloads.extend(sas_commit.map(|commit| Payload::Ext(Extension::SasCommit(commit))));
+        payloads
+            .extend(self.signalled.as_ref().map(|s| Payload::Ext(Extension::SdpBinding(binding::items(s)))));
+        payloads.push(Payload::Dh(Dh { group: self.choice.group.0, value: dh, kv: Kv::Null }));
+        Ok(encode(&header, &payloads)?)
+    }
 }
 
 /// The key of two names. For an unknown pair it is random, so that it fails just like a wrong one.

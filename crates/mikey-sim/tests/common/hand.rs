@@ -155,6 +155,16 @@ impl HandCaller {
         Self { provider, from, kx, psk: psk.to_vec(), reveal: None, m1, leg: None }
     }
 
+    /// What INIT leads to when no PSK is in PRK.
+    pub fn leg_without_psk(&self, m2: &[u8]) -> Leg {
+        let secret = self.kx.agree(InitResp::decode(m2).unwrap().dh.value).unwrap();
+        Leg::new(&self.provider, &self.m1, m2, &secret, &[])
+    }
+
+    pub fn provider(&self) -> &CryptoProvider {
+        &self.provider
+    }
+
     /// CCE_REQ for this INIT_RESP.
     pub fn cce_req(&mut self, m2: &[u8], shows: &Shows) -> Vec<u8> {
         let (streams, policies) = stream();
@@ -207,6 +217,7 @@ pub struct HandCallee {
     provider: CryptoProvider,
     name: &'static str,
     psk: Vec<u8>,
+    certs: Vec<Vec<u8>>,
     m1: Vec<u8>,
     leg: Option<Leg>,
 }
@@ -214,7 +225,7 @@ pub struct HandCallee {
 impl HandCallee {
     /// Answers as `name`.
     pub fn new(seed: u64, name: &'static str, psk: &[u8]) -> Self {
-        Self { provider: provider(seed), name, psk: psk.to_vec(), m1: Vec::new(), leg: None }
+        Self { provider: provider(seed), name, psk: psk.to_vec(), certs: vec![], m1: Vec::new(), leg: None }
     }
 
     /// INIT_RESP for this INIT_REQ, whose choice is `choice`.
@@ -224,18 +235,31 @@ impl HandCallee {
         let answer = group.answer(&*self.provider.random, request.dh.value).unwrap();
         let prf = choice.first(MspParam::PRF).unwrap();
         let session = Session { spi_i: request.spi_i, spi_r: 0xB0B };
-        let payloads = [
+        let mut payloads = vec![
             Payload::Ext(Extension::Session(session)),
             Payload::Rand(&[0x44; 32]),
             Payload::Sp(choice.to_sp()),
             uri(self.name),
-            Payload::Dh(Dh { group: 31, value: &answer.value, kv: Kv::Null }),
         ];
+        payloads.extend(self.certs.iter().map(|data| Payload::Cert(Cert { ty: CertType::X509, data })));
+        payloads.push(Payload::Dh(Dh { group: 31, value: &answer.value, kv: Kv::Null }));
         let header = header(DataType::INIT_RESP, request.csb_id, prf, false, CsMap::NONE);
         let m2 = encode(&header, &payloads).unwrap();
         self.leg = Some(Leg::new(&self.provider, m1, &m2, &answer.secret, &self.psk));
         self.m1 = m1.to_vec();
         m2
+    }
+
+    /// INIT_RESP with CERTr, for CCE2 with RSA.
+    pub fn init_resp_with(&mut self, m1: &[u8], choice: &Msp<'_>, certs: &[Vec<u8>]) -> Vec<u8> {
+        self.certs = certs.to_vec();
+        self.init_resp(m1, choice)
+    }
+
+    /// What INIT led to, if this callee has no PSK.
+    pub fn leg_without_psk(&self) -> &Leg {
+        assert!(self.psk.is_empty());
+        self.leg.as_ref().unwrap()
     }
 
     /// CCE_RESP for this CCE_REQ: each stream with its first policy.

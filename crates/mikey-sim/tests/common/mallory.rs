@@ -41,6 +41,18 @@ impl Leg {
         Self { prf, suite, csb_id: answer.csb_id, fragment: 0, th2, prk }
     }
 
+    /// The same with PRKx for PRK: `x` is a PSK or an envelope key.
+    pub fn mix(&self, x: &[u8]) -> Self {
+        let prk = self.prf.hash.hmac(self.prk.expose(), &[&l(x)]);
+        let th2 = self.th2.clone();
+        Self { prf: self.prf, suite: self.suite, csb_id: self.csb_id, fragment: 0, th2, prk }
+    }
+
+    /// H of the PRF.
+    pub fn hash(&self, octets: &[u8]) -> Vec<u8> {
+        self.prf.hash.digest(&[octets]).as_ref().to_vec()
+    }
+
     fn k(&self, constant: u32, role: Role, len: usize) -> SecretBytes {
         let role = [if role == Role::Initiator { 0xFF } else { 0xFE }];
         let label = [&constant.to_be_bytes()[..], &role, &self.csb_id.to_be_bytes(), &self.th2].concat();
@@ -107,8 +119,21 @@ impl Leg {
 
     /// Seals `head` (HDR to the payload before KEMAC) and a plaintext.
     pub fn seal(&self, sender: Role, response: bool, t: u32, head: &[u8], plaintext: &[u8]) -> Vec<u8> {
+        self.seal_before(PayloadType::LAST, sender, response, t, head, plaintext)
+    }
+
+    /// The same for a KEMAC that is not the last payload.
+    pub fn seal_before(
+        &self,
+        next: PayloadType,
+        sender: Role,
+        response: bool,
+        t: u32,
+        head: &[u8],
+        plaintext: &[u8],
+    ) -> Vec<u8> {
         let len = u16::try_from(plaintext.len()).unwrap().to_be_bytes();
-        let mut raw = [head, &[0, self.suite.encr_alg], &len].concat();
+        let mut raw = [head, &[next.0, self.suite.encr_alg], &len].concat();
         let mut data = plaintext.to_vec();
         match self.suite.kind {
             SuiteKind::Aead(aead) => {

@@ -9,6 +9,7 @@
 )]
 
 pub mod craft;
+pub mod envelope;
 pub mod hand;
 pub mod hostile;
 pub mod mallory;
@@ -19,10 +20,11 @@ use std::sync::Arc;
 use mikey_crypto::SecretBytes;
 use mikey_crypto::srtp::SrtpPolicy;
 use mikey_proto::{
-    Call, CallId, Endpoint, EndpointConfig, Error, Event, Identity, Name, Negotiated, Peer, PskStore,
-    PskTable, Role, SessionId, SrtpKeys, Time,
+    Call, CallId, Endpoint, EndpointConfig, Error, Event, Exchange, Identity, Name, Negotiated, Peer,
+    PskStore, PskTable, Role, SessionId, SrtpKeys, Time,
 };
 use mikey_sim::{Adversary, Ca, Datagram, KeyKind, Link, World, address, provider};
+use mikey_wire::DataType;
 
 pub const ALICE: &str = "sip:alice@example.com";
 pub const BOB: &str = "sip:bob@example.com";
@@ -60,10 +62,40 @@ pub fn certified(ca: &Ca, own: &str, kind: KeyKind, seed: u64) -> EndpointConfig
 pub enum Mode {
     Psk,
     Certificate,
+    /// Option 2 with a pre-shared key.
+    Cce2Psk,
+    /// Option 2 with RSA: Alice signs, Bob decrypts.
+    Cce2Rsa,
 }
 
 impl Mode {
+    /// Those of Option 1.
     pub const ALL: [Self; 2] = [Self::Psk, Self::Certificate];
+    /// Those of Option 2.
+    pub const OPTION_2: [Self; 2] = [Self::Cce2Psk, Self::Cce2Rsa];
+    pub const EVERY: [Self; 4] = [Self::Psk, Self::Certificate, Self::Cce2Psk, Self::Cce2Rsa];
+
+    pub fn exchange(self) -> Exchange {
+        match self {
+            Self::Psk | Self::Certificate => Exchange::Cce,
+            Self::Cce2Psk => Exchange::Cce2Psk,
+            Self::Cce2Rsa => Exchange::Cce2Rsa,
+        }
+    }
+
+    /// The second request and the second response.
+    pub fn second(self) -> [DataType; 2] {
+        match self.exchange() {
+            Exchange::Cce => [DataType::CCE_REQ, DataType::CCE_RESP],
+            _ => [DataType::CCE2_REQ, DataType::CCE2_RESP],
+        }
+    }
+
+    /// The four messages of a call.
+    pub fn messages(self) -> [DataType; 4] {
+        let [request, response] = self.second();
+        [DataType::INIT_REQ, DataType::INIT_RESP, request, response]
+    }
 }
 
 /// A CA and what it issued to Alice and Bob, made once for many runs.
@@ -71,6 +103,8 @@ pub struct Parties {
     pub ca: Ca,
     alice: Identity,
     bob: Identity,
+    /// The two with RSA certificates, for signatures and for decryption.
+    rsa: [Identity; 2],
 }
 
 impl Parties {
@@ -78,31 +112,38 @@ impl Parties {
         let ca = Ca::new("ca");
         let provider = provider(0);
         let (alice, bob) = (ca.identity(&provider, ALICE, kind), ca.identity(&provider, BOB, kind));
-        Self { ca, alice, bob }
+        let rsa = [0, 1].map(|n| envelope::identity(&ca, n));
+        Self { ca, alice, bob, rsa }
     }
 
     pub fn alice(&self, mode: Mode, seed: u64) -> EndpointConfig {
-        self.config(mode, &self.alice, (ALICE, BOB), seed)
+        let own = if mode == Mode::Cce2Rsa { &self.rsa[0] } else { &self.alice };
+        self.config(mode, own, (ALICE, BOB), seed)
     }
 
     pub fn bob(&self, mode: Mode, seed: u64) -> EndpointConfig {
-        self.config(mode, &self.bob, (BOB, ALICE), seed)
+        let own = if mode == Mode::Cce2Rsa { &self.rsa[1] } else { &self.bob };
+        self.config(mode, own, (BOB, ALICE), seed)
     }
 
     pub fn pair(&self, mode: Mode, link: Link, seed: u64) -> Pair {
-        Pair::new(link, self.alice(mode, 2 * seed), self.bob(mode, 2 * seed + 1))
+        let mut pair = Pair::new(link, self.alice(mode, 2 * seed), self.bob(mode, 2 * seed + 1));
+        pair.long_request = mode == Mode::Cce2Rsa;
+        pair
     }
 
     fn config(&self, mode: Mode, own: &Identity, names: (&str, &str), seed: u64) -> EndpointConfig {
-        match mode {
-            Mode::Psk => with_psk(names.0, names.1, [7; 32], seed),
-            Mode::Certificate => {
+        let mut config = match mode {
+            Mode::Psk | Mode::Cce2Psk => with_psk(names.0, names.1, [7; 32], seed),
+            Mode::Certificate | Mode::Cce2Rsa => {
                 let mut config = EndpointConfig::new(provider(seed), own.clone());
                 config.trust = self.ca.trust();
                 config.unix_time_at_zero = Some(NOW);
                 config
             }
-        }
+        };
+        config.policy.exchanges = vec![mode.exchange()];
+        config
     }
 }
 
@@ -120,12 +161,15 @@ pub struct Pair {
     pub world: World<Endpoint>,
     pub call: Option<CallId>,
     pub events: [Vec<Event>; 2],
+    /// INIT_REQ is long enough for any INIT_RESP, so that no cookie is asked for.
+    pub long_request: bool,
 }
 
 impl Pair {
     pub fn new(link: Link, alice: EndpointConfig, bob: EndpointConfig) -> Self {
         let nodes = [Endpoint::new(alice).unwrap(), Endpoint::new(bob).unwrap()];
-        Self { world: World::new(link, nodes), call: None, events: [Vec::new(), Vec::new()] }
+        let events = [Vec::new(), Vec::new()];
+        Self { world: World::new(link, nodes), call: None, events, long_request: false }
     }
 
     pub fn with_adversary(mut self, adversary: impl Adversary + 'static) -> Self {
@@ -140,7 +184,8 @@ impl Pair {
     }
 
     pub fn start(&mut self, to: &str) -> &mut Self {
-        let call = Call::both_ways(name(to), SrtpPolicy::AES_CM_128_HMAC_SHA1_80);
+        let mut call = Call::both_ways(name(to), SrtpPolicy::AES_CM_128_HMAC_SHA1_80);
+        call.sdp_ids = self.long_request.then(|| vec![b'x'; 120]);
         self.call = Some(self.world.act(0, |now, alice| alice.connect(now, address(1), &call)).unwrap());
         self
     }

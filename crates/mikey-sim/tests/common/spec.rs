@@ -164,14 +164,17 @@ fn function(term: &str) -> Option<(&str, &str)> {
     Some((name.trim(), rest.trim_end().strip_suffix(')')?))
 }
 
-/// Parts of an expression between separators that stand outside of parentheses.
+/// Parts of an expression between separators that stand outside of parentheses and strings.
 fn operands<'t>(text: &'t str, separator: &str) -> Vec<&'t str> {
     let mut depth = 0_i32;
+    let mut quoted = false;
     let mut out = Vec::new();
     let mut from = 0;
     let mut at = 0;
     while at < text.len() {
         match &text[at..at + 1] {
+            "\"" => quoted = !quoted,
+            _ if quoted => (),
             "(" => depth += 1,
             ")" => depth -= 1,
             _ if depth == 0 && text[at..].starts_with(separator) => {

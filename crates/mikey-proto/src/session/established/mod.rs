@@ -147,7 +147,7 @@ impl Established {
             inbound,
             deferred: None,
             forget_at: Some(now + config.answers_kept()),
-            // CCE_REQ was the initiator's request number 0.
+            // CCE_REQ or CCE2_REQ was the initiator's request number 0.
             next_t: initiator.into(),
             request: None,
             requests: Opener::default(),
@@ -235,13 +235,13 @@ impl Established {
         raw: &[u8],
     ) -> Result<Option<CloseReason>, DropReason> {
         self.header.check(peek)?;
-        let sealed = Sealed::decode(raw).map_err(|_| DropReason::Malformed)?;
+        let sealed = || Sealed::decode(raw).map_err(|_| DropReason::Malformed);
         match peek.data_type {
-            DataType::INFO_REQ | DataType::REKEY_REQ | DataType::CCE_REQ => {
-                self.handle_request(cx, from, &sealed)
+            DataType::INFO_REQ | DataType::REKEY_REQ | DataType::CCE_REQ | DataType::CCE2_REQ => {
+                self.handle_request(cx, from, &sealed()?)
             }
             DataType::INFO_RESP | DataType::REKEY_RESP | DataType::ERROR => {
-                self.handle_response(cx, from, &sealed).map(|()| None)
+                self.handle_response(cx, from, &sealed()?).map(|()| None)
             }
             _ => Err(DropReason::WrongState),
         }
@@ -255,8 +255,10 @@ impl Established {
     ) -> Result<Option<CloseReason>, DropReason> {
         let sha256 = cx.config.provider.sha256;
         match self.inbound.classify(sealed.t, || sha256.digest(&[sealed.raw])) {
-            Seen::New if sealed.header.data_type != DataType::CCE_REQ => (),
-            Seen::New => return Err(DropReason::WrongState),
+            Seen::New if matches!(sealed.header.data_type, DataType::CCE_REQ | DataType::CCE2_REQ) => {
+                return Err(DropReason::WrongState);
+            }
+            Seen::New => (),
             Seen::Repeat => {
                 resend(cx, from, self.remote, sealed.raw.len(), self.inbound.response());
                 if from != self.remote {

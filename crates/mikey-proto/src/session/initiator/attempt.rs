@@ -23,7 +23,7 @@ use crate::limits::{
 };
 use crate::name::Name;
 use crate::negotiate::{Abilities, Proposal};
-use crate::policy::Confidentiality;
+use crate::policy::{Confidentiality, Exchange};
 use crate::sas::SasShare;
 use crate::session::exchange::Due;
 use crate::session::{Cx, delete, local_methods, remote_methods};
@@ -140,8 +140,12 @@ impl Attempt {
             // In a clear CCE the true name would be for everyone to read.
             policy.to_mut().confidentiality = vec![Confidentiality::Encrypted];
         }
+        if call.hidden_as.is_some() || call.group.is_some() {
+            // CCE2 has no place for a true name, nor for a request to join.
+            policy.to_mut().exchanges.retain(|exchange| *exchange == Exchange::Cce);
+        }
         let can = Abilities { local: &methods, remote: &remote, fingerprint };
-        let proposal = Proposal::new(&policy, can).map_err(|_| ApiMisuse::NoCredential)?;
+        let proposal = Proposal::new(&policy, can, Role::Initiator).map_err(|_| ApiMisuse::NoCredential)?;
         let sas = if proposal.has_sas() {
             Some(SasShare::draw(&cx.config.provider, Role::Initiator)?)
         } else {
@@ -294,7 +298,7 @@ impl Attempt {
         Ok(())
     }
 
-    /// Handles CCE_RESP or a protected ERROR for one of the branches.
+    /// Handles CCE_RESP, CCE2_RESP or a protected ERROR for one of the branches.
     pub(crate) fn handle_protected(
         &mut self,
         cx: &mut Cx<'_>,

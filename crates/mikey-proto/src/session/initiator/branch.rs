@@ -1,6 +1,8 @@
-//! One answer that was taken up: CCE under its keys, until it is the peer or ends.
+//! One answer that was taken up: CCE or CCE2 under its keys, until it is the peer or ends.
 
-use mikey_crypto::{Digest, MethodId};
+mod cce2;
+
+use mikey_crypto::{Digest, MethodId, SecretBytes};
 use mikey_wire::v2::{CceResp, InitResp, Opened as OpenedChain, Peek, ProtectedError, Sealed};
 use mikey_wire::{CsMap, DataType, Extension, Header, NotifyCode, Payload, Session, Version};
 use std::net::SocketAddr;
@@ -12,9 +14,10 @@ use crate::auth::{self, Covered, Peer};
 use crate::config::{Retarget, Signalled};
 use crate::error::{ApiMisuse, DropReason, Error, Fault, PeerFault};
 use crate::group::{self, GroupGrant};
-use crate::keys::{InitKeys, InitSecrets, Role, SessionKeys, Transcript, th2};
+use crate::keys::{InitKeys, InitSecrets, Prk, Role, SessionKeys, Transcript, th2};
 use crate::name::Name;
 use crate::negotiate::{Choice, Proposal};
+use crate::policy::Exchange;
 use crate::sas::{self, Sas};
 use crate::session::exchange::{Due, Outstanding};
 use crate::session::message::{Opened, Opener, Outline, Path};
@@ -31,6 +34,8 @@ pub(crate) struct Branch {
     peer_name: Name,
     keys: InitKeys,
     th3: Transcript,
+    /// What CCE2_REQ carried, if that was sent.
+    sent: Option<Box<cce2::Sent>>,
     opener: Opener,
     pub(crate) outstanding: Outstanding,
     /// The longest message that the peer reassembles.
@@ -61,7 +66,7 @@ pub(crate) struct Verified {
     pub(crate) retargeted_from: Option<Name>,
 }
 
-/// What CCE_RESP showed, once all of it has verified.
+/// What the second response showed, once all of it has verified.
 pub(crate) struct Shown {
     peer: Peer,
     agreed: Vec<Agreed>,
@@ -71,12 +76,12 @@ pub(crate) struct Shown {
     sas: Option<Sas>,
 }
 
-/// CCE_REQ is the initiator's request number 0, and what ends an unwanted session its second one.
+/// CCE_REQ and CCE2_REQ are the initiator's request number 0, and what ends an unwanted session its second one.
 const T_CCE: u32 = 0;
 const T_DISMISSAL: u32 = 1;
 
 impl Branch {
-    /// Takes an answer up: DH, keys, CCE_REQ.
+    /// Takes an answer up: DH, keys, CCE_REQ or CCE2_REQ.
     pub(crate) fn take_up(
         cx: &mut Cx<'_>,
         shared: &Shared,
@@ -93,19 +98,31 @@ impl Branch {
         cx.out.metrics.key_exchanges += 1;
         let secret = first.kx.agree(answer.dh.value)?;
         let psk = match choice.uses_psk() {
-            true => Some(cx.config.psks.psk(&shared.init_name, &peer_name).ok_or(ApiMisuse::NoCredential)?),
-            false => None,
+            true => cx.config.psks.psk(&shared.init_name, &peer_name).ok_or(ApiMisuse::NoCredential)?,
+            false => SecretBytes::empty(),
         };
         let secrets = InitSecrets {
             rand_i: &shared.rand_i,
             rand_r: answer.rand,
             shared: secret,
-            psk: psk.as_ref().map_or(&[], |psk| psk.expose()),
+            psk: if choice.exchange == Exchange::Cce { psk.expose() } else { &[] },
         };
-        let keys = InitKeys::derive(prf, suite, shared.csb_id, th2(prf.hash, &first.m1, answer.raw), secrets);
+        let prk = Prk::extract(prf, suite, shared.csb_id, th2(prf.hash, &first.m1, answer.raw), secrets);
         let header = SessionHeader { session: answer.session, csb_id: shared.csb_id, prf: choice.prf.0 };
         let path = Path { datagram: cx.config.path, reassembly: peer_lists.max_message() };
-        let (datagrams, th3) = cce_request(cx, shared, &keys, &choice, &header, &peer_name, path)?;
+        let by_cce2 = match choice.exchange {
+            Exchange::Cce => None,
+            Exchange::Cce2Psk => Some(cce2::by_psk(cx, shared, &prk, &header, &peer_name, &psk)?),
+            Exchange::Cce2Rsa => Some(cce2::by_rsa(cx, shared, &prk, &header, &peer_name, answer)?),
+        };
+        let (keys, datagrams, th3, sent) = match by_cce2 {
+            Some(cce2::Request { datagram, keys, th3, sent }) => (keys, vec![datagram], th3, Some(sent)),
+            None => {
+                let keys = prk.keys();
+                let (datagrams, th3) = cce_request(cx, shared, &keys, &choice, &header, &peer_name, path)?;
+                (keys, datagrams, th3, None)
+            }
+        };
         let mut routes = Routes::new();
         routes.received(remote, shared.vouches_for(remote), answer.raw.len());
         let mut branch = Self {
@@ -116,6 +133,7 @@ impl Branch {
             peer_name,
             keys,
             th3,
+            sent,
             opener: Opener::default(),
             outstanding: Outstanding::new(cx.now, cx.config.request_lifetime, datagrams),
             reassembly: path.reassembly,
@@ -126,7 +144,7 @@ impl Branch {
         Ok(branch)
     }
 
-    /// Handles a protected message for these SPIs: CCE_RESP, or an ERROR.
+    /// Handles a protected message for these SPIs: CCE_RESP or CCE2_RESP, or an ERROR.
     pub(crate) fn handle(
         &mut self,
         cx: &mut Cx<'_>,
@@ -135,6 +153,11 @@ impl Branch {
         raw: &[u8],
     ) -> Result<Option<Shown>, Fault> {
         self.header.check(peek)?;
+        match (peek.data_type, &self.sent) {
+            (DataType::CCE2_RESP, Some(sent)) => return self.verify_cce2(shared, sent, raw).map(Some),
+            (DataType::CCE_RESP, None) | (DataType::ERROR, _) => (),
+            _ => return Err(DropReason::WrongState.into()),
+        }
         let sealed = Sealed::decode(raw).map_err(|_| DropReason::Malformed)?;
         if sealed.t != T_CCE {
             return Err(DropReason::Replayed.into());
@@ -247,7 +270,7 @@ impl Branch {
             retargeted_from: shared.asked.clone().filter(|asked| *asked != peer.name),
             sas,
             peer,
-            keys: self.keys.authenticated(th4),
+            keys: self.keys.authenticated(th4, self.sent.as_ref().map(|sent| &sent.tgk)),
             agreed,
             choice: self.choice,
             header: self.header,

@@ -62,7 +62,7 @@ impl HalfOpen {
             return Err(ApiMisuse::TooLong.into());
         }
         let th4 = th3.th4(&composed.canon());
-        let leaf_key = self.keys.leaf_key(&th4, prf.hash_len());
+        let leaf_key = self.keys.ready()?.leaf_key(&th4, prf.hash_len());
         if let Some(joining) = &mut self.joining {
             joining.answer = Some(Answer { composed, policies, th4 });
         }
@@ -75,7 +75,7 @@ impl HalfOpen {
             return Err(ApiMisuse::State.into());
         };
         let outline = self.outline(DataType::CCE_RESP, answer.policies.map());
-        let protection = self.keys.protection();
+        let protection = self.keys.ready()?.protection();
         let response = outline.seal(&answer.composed, protection, Role::Responder, true, self.path)?;
         drop(outline);
         let Some(Joining { peer, sas, answer: Some(answer), .. }) = self.joining.take().map(|j| *j) else {
@@ -83,7 +83,7 @@ impl HalfOpen {
         };
         cx.out.send(self.remote, &response);
         self.inbound.set_response(response);
-        Ok(Shown { peer, agreed: Vec::new(), th4: answer.th4, sas, ticket: None })
+        Ok(Shown { peer, agreed: Vec::new(), th4: answer.th4, sas, ticket: None, sent: None })
     }
 
     /// Refuses whoever waits, with the one code for every refusal.

@@ -15,7 +15,7 @@ use crate::auth::Peer;
 use crate::config::Call;
 use crate::error::{ApiMisuse, DropReason, Error};
 use crate::event::{CallId, SessionId};
-use crate::keys::{EarlyKeys, InitKeys, InitSecrets, MessageNonce, Parts, Role, SessionKeys, l};
+use crate::keys::{EarlyKeys, InitSecrets, MessageNonce, Parts, Prk, Role, SessionKeys, l};
 use crate::limits::{MAX_COOKIES, MAX_INIT, MAX_WAITING};
 use crate::session::exchange::{Due, Outstanding};
 use crate::session::message::Composed;
@@ -221,7 +221,7 @@ impl Resuming {
             shared,
             psk: self.ticket.psk.expose(),
         };
-        let keys = InitKeys::derive(prf, suite, self.csb_id, th2, secrets);
+        let keys = Prk::extract(prf, suite, self.csb_id, th2, secrets).keys();
         let parts = Parts { kemac: &response.kemac, aad: response.aad(), covered: response.maced() };
         let nonce = MessageNonce { response: true, fragment: 0, t: T_RESUME };
         let plaintext = keys.protection().open_parts(Role::Responder, nonce, &parts);
@@ -238,7 +238,7 @@ impl Resuming {
             peer: Peer { name: terms.remote.clone(), level: terms.level, certificate: None },
             header: SessionHeader { session: response.session, csb_id: self.csb_id, prf: choice.prf.0 },
             ticket: inner.ticket.and_then(|t| Some((t.lifetime?, t.opaque.to_vec()))),
-            keys: keys.authenticated(th4),
+            keys: keys.authenticated(th4, None),
             agreed,
         })
     }

@@ -14,7 +14,7 @@ use super::T_RESUME;
 use super::initiator::dh;
 use crate::auth::Peer;
 use crate::error::{DropReason, Error};
-use crate::keys::{EarlyKeys, InitKeys, InitSecrets, MessageNonce, Parts, Role, SessionKeys, l};
+use crate::keys::{EarlyKeys, InitSecrets, MessageNonce, Parts, Prk, Role, SessionKeys, l};
 use crate::limits::TICKET_LIFETIME;
 use crate::session::{Cx, SessionHeader};
 use crate::streams::{self, Agreed, ReceivedOffer, SrtpKeys, answer_map};
@@ -105,11 +105,11 @@ pub(crate) fn answer(
             shared: shared.map_or_else(none, |kx| kx.secret),
             psk: issued.psk.expose(),
         };
-        let keys = InitKeys::derive(prf, suite, request.csb_id, th2, secrets);
+        let keys = Prk::extract(prf, suite, request.csb_id, th2, secrets).keys();
         let nonce = MessageNonce { response: true, fragment: 0, t: T_RESUME };
         let response = keys.protection().seal(Role::Responder, nonce, &head, &plain)?;
         let th4 = keys.transcript().th4(&[&head, &plain]);
-        let keys = keys.authenticated(th4);
+        let keys = keys.authenticated(th4, None);
         let header = SessionHeader { session, csb_id: request.csb_id, prf: choice.prf.0 };
         Ok(Answered { peer: peer.clone(), header, keys, agreed, early, response, ticket })
     };
