@@ -14,7 +14,7 @@ use std::net::UdpSocket;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Ended, Place, samples};
+use common::{Ended, Place, distinct, samples};
 
 const CERT: &str = "--cert alice.pem --key alice.key --ca ca/ca.pem --peer sip:bob@example.com";
 const PSK: &str = "--psk ab.psk --peer sip:bob@example.com";
@@ -40,8 +40,7 @@ fn certificates() {
     let bob = bob.end();
     good(&alice, "sip:bob@example.com", "certificate");
     good(&bob, "sip:alice@example.com", "certificate");
-    let types: Vec<String> =
-        alice.events("message").iter().map(|m| m["type"].as_str().unwrap().to_owned()).collect();
+    let types = distinct(alice.events("message").iter().map(|m| m["type"].as_str().unwrap().to_owned()));
     assert_eq!(types, ["INIT_REQ", "INIT_RESP", "CCE_REQ", "CCE_RESP"]);
     assert_eq!(alice.event("established")["negotiated"]["responder_method"], "ECDSA-P256-SHA-256");
     assert_eq!(alice.event("established")["negotiated"]["initiator_method"], "Ed25519");
