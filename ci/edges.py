@@ -42,9 +42,10 @@ TABLE = {
         PROVIDERS | {"mikey-sim", "mikey-wire"},
     ),
     "mikey-sdp": ({"mikey-wire"}, ANY, set()),
+    "mikey-rtsp": ({"mikey", "mikey-sdp", "mikey-crypto"}, ANY, PROVIDERS),
     "mikey-net": ({"mikey"}, ANY, PROVIDERS | {"mikey-crypto"}),
     # `mikey decode` prints any message as a tree: the one place outside the core that reads the wire.
-    "mikey-cli": ({"mikey", "mikey-net", "mikey-wire", "mikey-sdp", "mikey-crypto"} | PROVIDERS, ANY, set()),
+    "mikey-cli": ({"mikey", "mikey-net", "mikey-wire", "mikey-sdp", "mikey-rtsp", "mikey-crypto"} | PROVIDERS, ANY, set()),
     "mikey-ffi": ({"mikey"} | PROVIDERS, ANY, set()),
     "mikey-sim": (
         {"mikey", "mikey-proto", "mikey-srtp", "mikey-group", "mikey-wire", "mikey-crypto"} | PROVIDERS, ANY, {"mikey-sdp"},
