@@ -1,5 +1,7 @@
 //! Counters of an endpoint, for an operator.
 
+use mikey_wire::Quirk;
+
 use crate::error::DropReason;
 
 /// What happened since the endpoint was made. All values only grow, but for the gauges at the end.
@@ -37,6 +39,7 @@ pub struct Metrics {
     /// Now: established sessions.
     pub sessions: usize,
     drops: [u64; DropReason::ALL.len()],
+    pub(crate) quirks: [u64; Quirk::ALL.len()],
 }
 
 impl Metrics {
@@ -44,6 +47,13 @@ impl Metrics {
     #[must_use]
     pub fn drops(&self, why: DropReason) -> u64 {
         self.drops.get(why as usize).copied().unwrap_or_default()
+    }
+
+    /// In how many agreements of version 1 this deviation of a peer was put up with.
+    #[must_use]
+    pub fn quirks(&self, quirk: Quirk) -> u64 {
+        let at = Quirk::ALL.iter().position(|known| *known == quirk);
+        at.and_then(|at| self.quirks.get(at)).copied().unwrap_or_default()
     }
 
     /// How often a datagram was dropped for any reason.

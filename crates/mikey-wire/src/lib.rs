@@ -47,7 +47,8 @@ mod writer;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use header::{CsMap, GenericCs, Header, SrtpCs, SrtpSession, Version};
 pub use message::{
-    Item, Message, decode_chain, encode, encode_chain, encode_kemac_head, encode_open, first_type,
+    Item, Message, decode_chain, decode_start, encode, encode_chain, encode_kemac_head, encode_open,
+    first_type,
 };
 pub use payload::{
     Auth, Cert, CertReq, Chash, Dh, Extension, GccReq, Group, Id, Idr, Kemac, KeyData, KeyId, Kv, Payload,

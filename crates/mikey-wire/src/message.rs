@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::header::{Header, Version};
 use crate::limits::{MAX_MESSAGE, MAX_PAYLOADS};
-use crate::payload::{Cx, Extension, Payload};
+use crate::payload::{Cx, Extension, Payload, T};
 use crate::quirk::{self, Quirks};
 use crate::reader::{Reader, Result};
 use crate::registry::{DataType, EncrAlg, PayloadType};
@@ -104,6 +104,23 @@ pub(crate) fn chain<'a>(r: &mut Reader<'a>, first: PayloadType, cx: Cx) -> Resul
         ty = next;
     }
     Ok(items)
+}
+
+/// HDR and T of a message of version 1 that cannot be read as a whole: what an ERROR that answers it repeats. None if T is not
+/// its first payload, as every first message has it (RFC 3830 section 3).
+#[must_use]
+pub fn decode_start(raw: &[u8]) -> Option<(Header<'_>, T)> {
+    let mut r = Reader::new(raw);
+    let (header, first) = Header::decode(&mut r).ok()?;
+    if header.version != Version::V1 || first != PayloadType::T {
+        return None;
+    }
+    r.u8("next payload").ok()?;
+    let cx = Cx { version: header.version, data_type: header.data_type, inside: false };
+    match Payload::decode(PayloadType::T, &mut r, cx).ok()? {
+        Payload::T(t) => Some((header, t)),
+        _ => None,
+    }
 }
 
 /// Reads a chain of payloads that stands in the plaintext of KEMAC's Encr data and fills it. `first` is the

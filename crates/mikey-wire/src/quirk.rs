@@ -26,6 +26,8 @@ pub enum Quirk {
     TagLengthAsAuthKeyLength,
     /// Master key and salt sent as one TEK of 30 (or 38, 46) octets. [`Quirk::split_tek`] parts them.
     SaltInTek,
+    /// A DHHMAC response leaves out the DH value that it answers (RFC 4650 3.1 repeats it).
+    NoDhEcho,
 }
 
 /// A set of quirks.
@@ -34,12 +36,13 @@ pub struct Quirks(u8);
 
 impl Quirk {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::TrailingZero,
         Self::NoRand,
         Self::FiletimeAsNtp,
         Self::TagLengthAsAuthKeyLength,
         Self::SaltInTek,
+        Self::NoDhEcho,
     ];
 
     /// What the peer did, in words.
@@ -51,6 +54,7 @@ impl Quirk {
             Self::FiletimeAsNtp => "a Windows FILETIME in a timestamp typed NTP",
             Self::TagLengthAsAuthKeyLength => "SRTP tag length in policy parameter 3",
             Self::SaltInTek => "master key and salt sent as one TEK",
+            Self::NoDhEcho => "a DHHMAC response without the DH value that it answers",
         }
     }
 
@@ -70,6 +74,7 @@ impl Quirk {
             Self::FiletimeAsNtp => 4,
             Self::TagLengthAsAuthKeyLength => 8,
             Self::SaltInTek => 16,
+            Self::NoDhEcho => 32,
         }
     }
 }
@@ -138,6 +143,8 @@ pub(crate) fn of(message: &Message<'_>) -> Quirks {
         DataType::PSK_INIT | DataType::PK_INIT | DataType::DH_INIT | DataType::DHHMAC_INIT
     );
     quirks.note(Quirk::NoRand, first && carries_keys && !has_rand);
+    let values = message.items.iter().filter(|item| matches!(item.payload, Payload::Dh(_))).count();
+    quirks.note(Quirk::NoDhEcho, message.header.data_type == DataType::DHHMAC_RESP && values == 1);
     for item in &message.items {
         match &item.payload {
             Payload::T(t) => quirks.note(Quirk::FiletimeAsNtp, is_filetime(t)),

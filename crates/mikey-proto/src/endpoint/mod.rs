@@ -367,6 +367,7 @@ impl Endpoint {
         let mut metrics = self.out.metrics.clone();
         metrics.attempts = self.attempts.len();
         metrics.half_open = self.half_open.len();
+        metrics.quirks = self.v1.as_ref().map(|v1| v1.quirks()).unwrap_or_default();
         metrics.sessions = self.sessions.len() + self.v1.as_ref().map_or(0, |v1| v1.sessions());
         metrics
     }

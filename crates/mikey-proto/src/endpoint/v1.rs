@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use mikey_wire::DataType;
+use mikey_wire::{DataType, Quirk};
 
 use super::Endpoint;
 use crate::auth::Peer;
@@ -68,6 +68,10 @@ impl Version1 {
 
     pub(super) fn is_calling(&self) -> bool {
         !self.calls.is_empty()
+    }
+
+    pub(super) fn quirks(&self) -> [u64; Quirk::ALL.len()] {
+        Quirk::ALL.map(|quirk| self.party.quirks(quirk))
     }
 
     pub(super) fn sessions(&self) -> usize {

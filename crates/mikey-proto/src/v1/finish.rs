@@ -217,6 +217,7 @@ impl Party {
             peer_speaks_v2: heard.speaks_v2,
             quirks: heard.quirks,
         };
+        self.count(agreement.quirks);
         if bundle.mode != Mode::Null {
             self.keep(&id, bundle);
         }

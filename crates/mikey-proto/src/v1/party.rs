@@ -6,7 +6,7 @@ use std::sync::Arc;
 use core::time::Duration;
 
 use mikey_crypto::{KxInitiator, SecretBytes};
-use mikey_wire::{DataType, Quirks, T};
+use mikey_wire::{DataType, Quirk, Quirks, T};
 
 use super::bundle::{Bundle, BundleId};
 use super::error::Error;
@@ -61,6 +61,8 @@ pub struct Party {
     last_t: Option<u64>,
     /// Whether version 2 is spoken beside it.
     pub(super) speaks_v2: bool,
+    /// Agreements in which each was put up with.
+    quirks: [u64; Quirk::ALL.len()],
 }
 
 /// What signalling, or whatever carries the messages, says of the two.
@@ -173,7 +175,15 @@ impl Party {
         let policy = config.v1.clone().ok_or(ApiMisuse::Policy("version 1"))?;
         let start = config.unix_time_at_zero.map(ntp).unwrap_or_default();
         let replay = ReplayCache::new(start, policy.skew, policy.replay_capacity);
-        Ok(Self { config, policy, replay, bundles: HashMap::new(), last_t: None, speaks_v2: false })
+        Ok(Self {
+            config,
+            policy,
+            replay,
+            bundles: HashMap::new(),
+            last_t: None,
+            speaks_v2: false,
+            quirks: [0; _],
+        })
     }
 
     /// Says that we speak version 2 too, so that [`Policy::downgrade`] counts. An [`crate::Endpoint`] says so itself.
@@ -186,6 +196,20 @@ impl Party {
     /// Forgets a bundle, its keys and the chance to update it.
     pub fn forget(&mut self, bundle: &BundleId) {
         self.bundles.remove(bundle);
+    }
+
+    /// In how many agreements this was put up with.
+    #[must_use]
+    pub fn quirks(&self, quirk: Quirk) -> u64 {
+        let at = Quirk::ALL.iter().position(|known| *known == quirk);
+        at.and_then(|at| self.quirks.get(at)).copied().unwrap_or_default()
+    }
+
+    /// Counts what was put up with in an agreement.
+    pub(super) fn count(&mut self, quirks: Quirks) {
+        for (count, quirk) in self.quirks.iter_mut().zip(Quirk::ALL) {
+            *count += u64::from(quirks.contains(quirk));
+        }
     }
 
     /// How many bundles there are.

@@ -5,8 +5,8 @@
 
 use mikey_crypto::SecretBytes;
 use mikey_wire::{
-    CertType, CsMap, DataType, DhGroup, EncrAlg, Kv, MacAlg, Payload, PayloadType, Pke, PkeCache, PrfFunc,
-    Quirk, Quirks, T, encode,
+    CertType, CsMap, DataType, DhGroup, EncrAlg, ErrorNo, Header, Kv, MacAlg, Payload, PayloadType, Pke,
+    PkeCache, PrfFunc, Quirk, Quirks, T, decode_start, encode,
 };
 
 use super::bundle::{Bundle, BundleId};
@@ -77,9 +77,10 @@ impl Party {
     /// [`Refused`] says why, and what to send back if the peer is to know. Nothing has changed then, but that a message whose
     /// MAC or signature verified is not taken again.
     pub fn answer(&mut self, now: Time, message: &[u8], known: &Known<'_>) -> Result<Answer, Refused> {
-        let (decoded, quirks) = self.decode(message)?;
+        let unreadable = |why: Error| Refused { answer: self.unreadable(message, &why), why };
+        let (decoded, quirks) = self.decode(message).map_err(unreadable)?;
         let mode = mode_of(&decoded).ok_or(Error::DataType(decoded.header.data_type));
-        let fields = Fields::read(&decoded)?;
+        let fields = Fields::read(&decoded).map_err(unreadable)?;
         let mode = mode.and_then(|mode| match self.policy.modes.contains(&mode) {
             true => Ok(mode),
             false => Err(Error::DataType(fields.header.data_type)),
@@ -473,22 +474,35 @@ impl Party {
         self.settle(id, bundle, old, heard)
     }
 
+    /// An ERROR message for a first message that cannot be read, if at least its T can.
+    fn unreadable(&self, message: &[u8], why: &Error) -> Option<Vec<u8>> {
+        let (header, t) = decode_start(message)?;
+        mode_of_type(header.data_type)?;
+        error_message(&header, t, why.error_no()?)
+    }
+
     /// An ERROR message: with the policies that would do, if none of the peer's does, and with V if its MAC verified.
     fn error(&self, fields: &Fields<'_>, why: &Error, keys: Option<&MessageKeys>) -> Option<Vec<u8>> {
         let number = why.error_no()?;
-        let prf = if keys.is_some() { fields.header.prf } else { PrfFunc::MIKEY_1.0 };
-        let header = header(DataType::ERROR, false, prf, fields.header.csb_id, CsMap::SrtpId(Vec::new()));
+        let Some(keys) = keys else { return error_message(&fields.header, fields.t, number) };
+        let csb_id = fields.header.csb_id;
+        let header = header(DataType::ERROR, false, fields.header.prf, csb_id, CsMap::SrtpId(Vec::new()));
         let suggested: Vec<SpOctets> = match why {
             Error::Mismatch(Mismatch::SrtpPolicy) => self.policy.suggest.iter().map(SpOctets::new).collect(),
             _ => Vec::new(),
         };
         let mut payloads = vec![Payload::T(fields.t), Payload::Err(number)];
         payloads.extend(suggested.iter().zip(0_u8..).map(|(octets, number)| Payload::Sp(octets.sp(number))));
-        let Some(keys) = keys else { return encode(&header, &payloads).ok() };
         let (id_i, id_r) = fields.names();
         let parties = Parties { id_i: id_i.map(|id| id.data), id_r: id_r.map(|id| id.data), t: fields.t };
         with_v(&header, payloads, keys, &parties).ok()
     }
+}
+
+/// An ERROR message that proves nothing.
+fn error_message(to: &Header<'_>, t: T, number: ErrorNo) -> Option<Vec<u8>> {
+    let header = header(DataType::ERROR, false, PrfFunc::MIKEY_1.0, to.csb_id, CsMap::SrtpId(Vec::new()));
+    encode(&header, &[Payload::T(t), Payload::Err(number)]).ok()
 }
 
 /// The mode of an I_MESSAGE.
@@ -499,8 +513,15 @@ fn mode_of(message: &mikey_wire::Message<'_>) -> Option<Mode> {
                 if kemac.encr_alg == EncrAlg::NULL && kemac.mac_alg == MacAlg::NULL)
         })
     };
-    Some(match message.header.data_type {
-        DataType::PSK_INIT if null() => Mode::Null,
+    match mode_of_type(message.header.data_type)? {
+        Mode::Psk if null() => Some(Mode::Null),
+        mode => Some(mode),
+    }
+}
+
+/// The same without a look at what is in it: NULL looks like a pre-shared key.
+fn mode_of_type(ty: DataType) -> Option<Mode> {
+    Some(match ty {
         DataType::PSK_INIT => Mode::Psk,
         DataType::PK_INIT => Mode::Pk,
         DataType::DH_INIT => Mode::Dh,

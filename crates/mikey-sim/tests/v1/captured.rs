@@ -63,6 +63,12 @@ fn a_strict_policy_refuses_by_name_what_a_lenient_one_reports() {
     let message = padded.into_iter().next().unwrap();
     let agreement = player().answer(Time::ZERO, &message, &Known::default()).unwrap().agreement.unwrap();
     assert!(agreement.quirks.contains(Quirk::TrailingZero));
+    let mut counting = player();
+    for count in 1..4 {
+        counting.answer(Time::ZERO, &message, &Known::default()).unwrap();
+        assert_eq!(counting.quirks(Quirk::TrailingZero), count);
+    }
+    assert_eq!(counting.quirks(Quirk::NoDhEcho), 0);
     let policy = with(Policy::over_secure_transport(), |o| o.lenient = false);
     let mut strict = Party::new(config(1, &policy, 2)).unwrap();
     let refused = strict.answer(Time::ZERO, &message, &Known::default()).err().unwrap();

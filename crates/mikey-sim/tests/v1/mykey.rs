@@ -6,7 +6,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use mikey_proto::v1::{Known, Mode, Offer, Party, Policy};
+use mikey_proto::v1::{Known, Mode, Offer, Party, Policy, Quirk};
 use mikey_proto::{Name, SrtpKeys, StreamKeys, Time};
 use mykey::MikeyMessage;
 use mykey::message::DhHmacInitiator;
@@ -87,6 +87,7 @@ fn it_answers_our_dhhmac() {
     let pending = offered.pending.as_mut().unwrap();
     let csb_id = pending.csb_id();
     let ours = alice.finish(Time::ZERO, pending, response.to_bytes()).unwrap();
+    assert!(ours.quirks.contains(Quirk::NoDhEcho) && alice.quirks(Quirk::NoDhEcho) == 1);
     let tgk = pair.diffie_hellman(init.dh_public().unwrap()).unwrap();
     same(&ours.keys, &tgk, &rand, csb_id);
 }
