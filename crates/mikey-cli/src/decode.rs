@@ -4,3 +4,5 @@ pub(crate) mod input;
 pub(crate) mod message;
 pub(crate) mod payload;
 pub(crate) mod tree;
+#[cfg(test)]
+mod vectors;
