@@ -18,6 +18,7 @@ mod member;
 mod octets;
 mod record;
 mod rekey;
+mod service;
 mod snapshot;
 mod state;
 mod store;
@@ -30,6 +31,7 @@ pub use controller::{Applied, Batch, Controller, Draft, GroupConfig, Join, Membe
 pub use error::GroupError;
 pub use member::{EpochKeys, Member, MemberError, MemberEvent, RekeyDrop, SenderKeys, Timing, group_of};
 pub use octets::RecordError;
+pub use service::{Service, ServiceConfig, ServiceOutput};
 
 pub use store::{
     Append, Changes, Fault, GroupName, Lease, MAX_RECORD, MemoryStore, Record, Snapshot, Store, StoreError,

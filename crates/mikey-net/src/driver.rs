@@ -339,7 +339,7 @@ impl Driver {
                     transmit(&mut self.socket, self.tap.as_deref_mut(), self.clock.now(), to, &bytes);
                 }
                 AgentOutput::Event(event) => self.happened.push_back(Happening::Event(event)),
-                AgentOutput::Media { session, cs_id, kind, packet } => {
+                AgentOutput::Media { session, cs_id, kind, packet, .. } => {
                     self.happened.push_back(Happening::Media(Media { session, cs_id, kind, packet }));
                 }
                 AgentOutput::Timeout(at) => {

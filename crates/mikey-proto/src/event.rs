@@ -211,6 +211,8 @@ pub enum Event {
         session: SessionId,
         /// The group's SPI.
         group: u64,
+        /// What was asked.
+        ask: GroupAsk,
         /// Its answer.
         answer: GroupAnswer,
     },

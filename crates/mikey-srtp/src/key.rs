@@ -35,13 +35,22 @@ pub struct MasterKey {
     pub validity: Validity,
     /// How much it may protect, and until when.
     pub lifetime: Lifetime,
+    /// Whether it serves several senders by policy; see [`MasterKey::shared`].
+    pub shared: bool,
 }
 
 impl MasterKey {
     /// A key without MKI, valid for every index, with the lifetime of RFC 3711.
     #[must_use]
     pub fn new(key: SecretBytes, salt: SecretBytes) -> Self {
-        Self { key, salt, mki: Mki::none(), validity: Validity::Always, lifetime: Lifetime::RFC3711 }
+        Self {
+            key,
+            salt,
+            mki: Mki::none(),
+            validity: Validity::Always,
+            lifetime: Lifetime::RFC3711,
+            shared: false,
+        }
     }
 
     /// The same key with an MKI.
@@ -55,6 +64,14 @@ impl MasterKey {
     #[must_use]
     pub fn with_validity(mut self, validity: Validity) -> Self {
         self.validity = validity;
+        self
+    }
+
+    /// The same key as one that several senders share, in both directions. Whoever says so has made sure that no two of them
+    /// have one SSRC: else they use one key stream twice. SRTP cannot tell them apart (RFC 3711 section 9.1).
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        self.shared = true;
         self
     }
 
@@ -210,7 +227,7 @@ impl Context {
         key: MasterKey,
     ) -> Result<(Arc<Self>, u64), InstallError> {
         policy.check()?;
-        let MasterKey { key, salt, mki, validity, lifetime } = key;
+        let MasterKey { key, salt, mki, validity, lifetime, shared: _ } = key;
         if !matches!(key.len(), 16 | 24 | 32) || key.len() < usize::from(policy.key_len) {
             return Err(InstallError::MasterKeyLen);
         }

@@ -268,7 +268,7 @@ impl SharedDb {
 
     /// Writes down whose the key is, until its first sender is removed.
     fn claim(&self, sender: &mut SharedSender, key: MasterKey) -> Result<MasterKey, InstallError> {
-        let MasterKey { key, salt, mki, validity, lifetime } = key;
+        let MasterKey { key, salt, mki, validity, lifetime, shared } = key;
         let master = Master { key, salt };
         let fingerprint = master.fingerprint(self.crypto).map_err(|_| InstallError::MasterKeyLen)?;
         let Master { key, salt } = master;
@@ -281,7 +281,7 @@ impl SharedDb {
         if new {
             sender.fingerprints.push(fingerprint);
         }
-        Ok(MasterKey { key, salt, mki, validity, lifetime })
+        Ok(MasterKey { key, salt, mki, validity, lifetime, shared })
     }
 }
 
@@ -293,5 +293,6 @@ fn copy(key: &MasterKey) -> MasterKey {
         mki: key.mki.clone(),
         validity: key.validity,
         lifetime: key.lifetime,
+        shared: key.shared,
     }
 }

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use mikey_crypto::SecretBytes;
+use mikey_group::{RekeyDrop, Timing, group_of};
 use mikey_proto::{
-    ApiMisuse, Call, CallId, Endpoint, EndpointConfig, Error, Event, Expected, Metrics, Name, Output,
-    SessionId, StreamKeys, Ticket, Time, v1,
+    ApiMisuse, Call, CallId, CloseReason, Endpoint, EndpointConfig, Error, Event, Expected, GroupRequest,
+    Metrics, Name, Output, SessionId, StreamKeys, Ticket, Time, v1,
 };
 use mikey_srtp::{
     ContextDb, DbConfig, Destination, ProtectError, RtpLayout, Ssrc, Stats, UnprotectError, rtcp_ssrc,
@@ -13,6 +14,7 @@ use mikey_srtp::{
 
 use crate::clear::Clear;
 use crate::demux::{Class, classify};
+use crate::groups::{GroupHandle, Groups};
 use crate::media::MediaTable;
 use crate::output::{AgentEvent, AgentOutput, Kind, Media, Received, Refused};
 use crate::pen::{Held, Pen};
@@ -38,6 +40,7 @@ use crate::pen::{Held, Pen};
 pub struct Agent {
     pub(crate) endpoint: Endpoint,
     media: MediaTable,
+    groups: Groups,
     pen: Pen,
     released: std::collections::VecDeque<AgentOutput>,
     unknown: u64,
@@ -57,6 +60,8 @@ pub trait KeyLog: Send {
 pub enum MediaError {
     /// There is no such session.
     UnknownSession,
+    /// The SSRC is none that the group's controller gave us, or we are no member.
+    NotYours,
     /// SRTP refused it.
     Srtp(ProtectError),
 }
@@ -65,6 +70,7 @@ impl std::fmt::Display for MediaError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::UnknownSession => f.write_str("there is no such session"),
+            Self::NotYours => f.write_str("the ssrc is not ours in this group"),
             Self::Srtp(e) => e.fmt(f),
         }
     }
@@ -93,6 +99,7 @@ impl Agent {
         Ok(Self {
             endpoint: Endpoint::new(config)?,
             media: MediaTable::new(db, Destination::from(local)),
+            groups: Groups::default(),
             pen: Pen::default(),
             released: std::collections::VecDeque::new(),
             unknown: 0,
@@ -218,6 +225,12 @@ impl Agent {
         match classify(datagram) {
             Class::Mikey { version: 1 } if !self.speaks_v1 => Received::MikeyV1(datagram),
             Class::Mikey { .. } => {
+                if let Some(spi) = group_of(datagram).filter(|spi| self.groups.has(*spi)) {
+                    let Self { groups, endpoint, media, .. } = self;
+                    let events = groups.handle_rekey(now, endpoint, media, spi, datagram);
+                    self.tell(now, events);
+                    return Received::Keying;
+                }
                 self.endpoint.handle_datagram(now, from, datagram);
                 Received::Keying
             }
@@ -245,7 +258,7 @@ impl Agent {
             Err(why) if awaits_key(why) => {
                 // Only while keys may be on their way: the peer's answer and its media overtake each other.
                 let ssrc = ssrc_of(kind, datagram);
-                let held = self.endpoint.expects_keys()
+                let held = (self.endpoint.expects_keys() || !self.groups.is_empty())
                     && ssrc.is_some_and(|ssrc| self.pen.hold(now, kind, ssrc.0, datagram));
                 if ssrc.is_some() && self.clear.take(from) {
                     return Received::Clear { kind, packet: datagram };
@@ -254,9 +267,9 @@ impl Agent {
             }
             Err(why) => return Received::Refused(Refused::Media(why)),
         };
-        let Opened { session, cs_id, ssrc, len } = opened;
+        let Opened { session, group, cs_id, ssrc, len } = opened;
         let packet = datagram.get(..len).unwrap_or_default();
-        Received::Media(Media { session, cs_id, kind, ssrc, packet })
+        Received::Media(Media { session, group, cs_id, kind, ssrc, packet })
     }
 
     fn open(&mut self, now: Time, kind: Kind, packet: &mut [u8]) -> Result<Opened, UnprotectError> {
@@ -272,8 +285,11 @@ impl Agent {
                 (accepted.owner, accepted.sender, accepted.ssrc, accepted.len)
             }
         };
+        if let Some((session, group, cs_id)) = self.groups.whose(owner, id) {
+            return Ok(Opened { session, group: Some(group), cs_id, ssrc, len });
+        }
         let (session, cs_id) = self.media.whose(owner, id).ok_or(UnprotectError::UnknownStream)?;
-        Ok(Opened { session, cs_id, ssrc, len })
+        Ok(Opened { session, group: None, cs_id, ssrc, len })
     }
 
     /// Protects the RTP packet in the first `len` octets of `buffer` for a crypto session of ours, in place.
@@ -338,6 +354,9 @@ impl Agent {
         self.pen.expire(now);
         self.media.db.drop_expired(mikey_srtp::Time(now.as_nanos()));
         self.endpoint.handle_timeout(now);
+        let Self { groups, endpoint, media, .. } = self;
+        let events = groups.handle_timeout(now, endpoint, media);
+        self.tell(now, events);
     }
 
     /// The next output; [`AgentOutput::Timeout`] when there is nothing more.
@@ -347,13 +366,53 @@ impl Agent {
         }
         match self.endpoint.poll_output() {
             Output::Transmit { to, bytes } => AgentOutput::Transmit { to, bytes },
-            Output::Event(event) => AgentOutput::Event(self.handle_event(event)),
-            Output::Timeout(at) => AgentOutput::Timeout([at, self.pen.wake()].into_iter().flatten().min()),
+            Output::Event(event) => {
+                self.handle_event(event).map_or_else(|| self.poll_output(), AgentOutput::Event)
+            }
+            Output::Timeout(at) => {
+                let wakes = [at, self.pen.wake(), self.groups.wake()];
+                AgentOutput::Timeout(wakes.into_iter().flatten().min())
+            }
             _ => AgentOutput::Timeout(None),
         }
     }
 
-    fn handle_event(&mut self, event: Event) -> AgentEvent {
+    fn handle_event(&mut self, event: Event) -> Option<AgentEvent> {
+        let now = self.endpoint.now();
+        let Self { groups, endpoint, media, .. } = self;
+        match event {
+            Event::GroupJoined { session, request, grant, leaf_key } => {
+                let granted = (request, *grant);
+                let events = groups.joined(now, endpoint, media, session, granted, leaf_key);
+                self.tell(now, events);
+                None
+            }
+            Event::GroupAnswered { group, ask, answer, .. } => {
+                let events = groups.answered(now, endpoint, media, group, (&ask, answer));
+                self.tell(now, events);
+                None
+            }
+            Event::Closed { session, why } => {
+                media.remove(session);
+                let silent = why == CloseReason::PeerSilent;
+                let events = groups.closed(media, session, silent);
+                self.tell(now, events);
+                Some(AgentEvent::Closed { session, why })
+            }
+            event => Some(self.media_event(event)),
+        }
+    }
+
+    /// Events of groups, and what may be heard since.
+    fn tell(&mut self, now: Time, events: Vec<AgentEvent>) {
+        let new = events.iter().any(|event| matches!(event, AgentEvent::GroupEpoch { .. }));
+        self.released.extend(events.into_iter().map(AgentOutput::Event));
+        if new {
+            self.release(now);
+        }
+    }
+
+    fn media_event(&mut self, event: Event) -> AgentEvent {
         match event {
             Event::SrtpKeysReady { session, keys } => {
                 let now = self.endpoint.now();
@@ -418,10 +477,6 @@ impl Agent {
             Event::BranchFailed { call, remote, why } => AgentEvent::BranchFailed { call, remote, why },
             Event::CallFailed { call, why } => AgentEvent::CallFailed { call, why },
             Event::CallerRefused { remote, why } => AgentEvent::CallerRefused { remote, why },
-            Event::Closed { session, why } => {
-                self.media.remove(session);
-                AgentEvent::Closed { session, why }
-            }
             event => AgentEvent::Other(event),
         }
     }
@@ -430,15 +485,112 @@ impl Agent {
     fn release(&mut self, now: Time) {
         for mut held in self.pen.take(now) {
             match self.open(now, held.kind, &mut held.packet) {
-                Ok(Opened { session, cs_id, len, .. }) => {
+                Ok(Opened { session, group, cs_id, len, .. }) => {
                     let Held { kind, mut packet, .. } = held;
                     packet.truncate(len);
-                    self.released.push_back(AgentOutput::Media { session, cs_id, kind, packet });
+                    self.released.push_back(AgentOutput::Media { session, group, cs_id, kind, packet });
                 }
                 Err(why) if awaits_key(why) => self.pen.put_back(held),
                 Err(_) => (),
             }
         }
+    }
+
+    /// Joins a group: calls its controller at `to`. `timing` is how the members of the group change epochs.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if there is no credential for it, or the request makes no sense.
+    pub fn join(
+        &mut self,
+        now: Time,
+        to: SocketAddr,
+        controller: Name,
+        request: GroupRequest,
+        timing: Timing,
+    ) -> Result<CallId, Error> {
+        self.groups.set_timing(&request.group, timing);
+        self.endpoint.connect(now, to, &Call::join(controller, request))
+    }
+
+    /// Leaves a group. [`AgentEvent::GroupLeft`] comes when the controller has said yes; it takes no longer than a request.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if we are no member, or another request is outstanding.
+    pub fn leave(&mut self, now: Time, group: GroupHandle) -> Result<(), Error> {
+        self.groups.leave(now, &mut self.endpoint, group)
+    }
+
+    /// Our membership of a group: its epoch, its senders, and which SSRCs are ours.
+    #[must_use]
+    pub fn member(&self, group: GroupHandle) -> Option<&mikey_group::Member> {
+        self.groups.member(group)
+    }
+
+    /// Protects the RTP packet in the first `len` octets of `buffer` for an RTP session of a group, in place, and returns the
+    /// length of the SRTP packet. Its SSRC is one that the controller gave us. Where it goes is the application's matter: a
+    /// multicast address, or whoever distributes it.
+    ///
+    /// # Errors
+    /// [`MediaError`].
+    pub fn protect_group_rtp(
+        &mut self,
+        now: Time,
+        group: GroupHandle,
+        cs_id: u8,
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Result<usize, MediaError> {
+        self.protect_group(now, group, cs_id, Kind::Rtp, buffer, len)
+    }
+
+    /// Protects the RTCP packet in the first `len` octets of `buffer`, as [`Self::protect_group_rtp`] does.
+    ///
+    /// # Errors
+    /// [`MediaError`].
+    pub fn protect_group_rtcp(
+        &mut self,
+        now: Time,
+        group: GroupHandle,
+        cs_id: u8,
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Result<usize, MediaError> {
+        self.protect_group(now, group, cs_id, Kind::Rtcp, buffer, len)
+    }
+
+    fn protect_group(
+        &mut self,
+        now: Time,
+        group: GroupHandle,
+        cs_id: u8,
+        kind: Kind,
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Result<usize, MediaError> {
+        let plain = buffer.get(..len).ok_or(ProtectError::BufferTooSmall { needed: len })?;
+        let ssrc = match kind {
+            Kind::Rtp => RtpLayout::parse(plain).map_err(ProtectError::from)?.ssrc,
+            Kind::Rtcp => rtcp_ssrc(plain).map_err(ProtectError::from)?,
+        };
+        let flow = self.groups.flow(group, cs_id, ssrc).ok_or(MediaError::NotYours)?;
+        let at = mikey_srtp::Time(now.as_nanos());
+        let len = match kind {
+            Kind::Rtp => self.media.db.protect_rtp(at, flow, buffer, len)?.len,
+            Kind::Rtcp => self.media.db.protect_rtcp(at, flow, buffer, len)?.len,
+        };
+        self.groups.sent(now, &mut self.endpoint, &self.media, group);
+        Ok(len)
+    }
+
+    /// GROUP_REKEYs of our groups that had no effect, by reason.
+    pub fn refused_rekeys(&self) -> impl Iterator<Item = (RekeyDrop, u64)> {
+        self.groups.refused()
+    }
+
+    /// The key management behind this agent, for a controller of groups ([`mikey_group::Service`]) on the same socket. After
+    /// each use outputs are polled as after any input.
+    pub fn endpoint(&mut self) -> &mut Endpoint {
+        &mut self.endpoint
     }
 
     /// Counters of key management.
@@ -468,6 +620,7 @@ impl Agent {
 
 struct Opened {
     session: SessionId,
+    group: Option<GroupHandle>,
     cs_id: u8,
     ssrc: Ssrc,
     len: usize,

@@ -14,6 +14,7 @@
 mod agent;
 mod clear;
 mod demux;
+mod groups;
 mod media;
 mod output;
 mod pen;
@@ -22,10 +23,13 @@ mod signalling;
 pub use agent::{Agent, KeyLog, MediaError};
 pub use clear::ClearFrom;
 pub use demux::{Class, classify};
+pub use groups::GroupHandle;
 pub use media::MediaStream;
 pub use output::{AgentEvent, AgentOutput, Kind, Media, Received, Refused};
 pub use pen::{MAX_HELD, MAX_HELD_OCTETS, MAX_HELD_PACKETS, MAX_HELD_PER_SSRC};
 
+/// Groups: controllers, members, records and the stores that keep them.
+pub use mikey_group as group;
 /// Identities, policies, credentials, calls and events of key management.
 pub use mikey_proto as keying;
 /// Contexts, policies and packets of SRTP.

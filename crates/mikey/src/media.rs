@@ -171,6 +171,12 @@ impl MediaTable {
         Ok(())
     }
 
+    /// A destination for packets that nobody else's go to.
+    pub(crate) fn new_flow(&mut self) -> Destination {
+        self.next_flow = self.next_flow.wrapping_add(1);
+        Destination::flow(self.next_flow)
+    }
+
     /// Removes everything of a session.
     pub(crate) fn remove(&mut self, session: SessionId) {
         let owner = Owner(session.as_u64());

@@ -7,6 +7,7 @@ use mikey_proto::{
 };
 use mikey_srtp::{Ssrc, UnprotectError};
 
+use crate::groups::GroupHandle;
 use crate::media::MediaStream;
 
 /// What a datagram was.
@@ -52,9 +53,11 @@ pub enum Refused {
 /// An RTP or RTCP packet that was authenticated and decrypted.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Media<'p> {
-    /// Whose it is.
+    /// Whose it is: the session, or for media of a group the one with its controller.
     pub session: SessionId,
-    /// The crypto session.
+    /// The group, if it is of one. That a member sent it is all that is known: any of them could (docs/groups.md).
+    pub group: Option<GroupHandle>,
+    /// The crypto session; in a group, the RTP session.
     pub cs_id: u8,
     /// RTP or RTCP.
     pub kind: Kind,
@@ -90,6 +93,8 @@ pub enum AgentOutput {
     Media {
         /// Whose it is.
         session: SessionId,
+        /// The group, if it is of one.
+        group: Option<GroupHandle>,
         /// The crypto session.
         cs_id: u8,
         /// RTP or RTCP.
@@ -226,6 +231,50 @@ pub enum AgentEvent {
         remote: SocketAddr,
         /// Why.
         why: Error,
+    },
+    /// A controller has let us into a group. Its senders' contexts are installed: media may flow.
+    GroupJoined {
+        /// The session with the controller.
+        session: SessionId,
+        /// The group.
+        group: GroupHandle,
+    },
+    /// A group has a new epoch, or other senders.
+    GroupEpoch {
+        /// The group.
+        group: GroupHandle,
+        /// The epoch.
+        epoch: u32,
+    },
+    /// We are no member of a group any more; its contexts are removed.
+    GroupLeft {
+        /// The group.
+        group: GroupHandle,
+        /// Whether that was the controller's will, not ours.
+        expelled: bool,
+    },
+    /// The controller of a group does not answer. Media goes on until the next rekey: join anew, there or at another one.
+    ControllerLost {
+        /// The group.
+        group: GroupHandle,
+    },
+    /// A controller granted what cannot be; the session with it is closed.
+    GroupFailed {
+        /// The session with it.
+        session: SessionId,
+        /// Why.
+        why: mikey_group::MemberError,
+    },
+    /// A sender of a group has no context: its SSRC is that of another stream on this port, or there is no room.
+    GroupSenderFailed {
+        /// The group.
+        group: GroupHandle,
+        /// The RTP session.
+        cs_id: u8,
+        /// The SSRC.
+        ssrc: u32,
+        /// Why.
+        why: mikey_srtp::InstallError,
     },
     /// A session is over; its contexts are removed.
     Closed {

@@ -257,9 +257,10 @@ impl ContextDb {
         direction: Direction,
         key: MasterKey,
     ) -> Result<SenderKey, InstallError> {
+        let shared = key.shared;
         let (context, fingerprint) = Context::new(self.crypto, policy, extensions, key)?;
         match self.register.key(&self.senders, fingerprint) {
-            Some(known) if known != (owner, direction) => Err(InstallError::KeyInUse),
+            Some(known) if known != (owner, direction) && !shared => Err(InstallError::KeyInUse),
             _ => Ok(SenderKey { context, fingerprint }),
         }
     }

@@ -139,7 +139,8 @@ impl Established {
             }
             GroupAsk::Leave | GroupAsk::Report(_) => GroupAnswer::Done,
         };
-        cx.out.event(Event::GroupAnswered { session: self.id, group, answer });
+        let ask = ask.clone();
+        cx.out.event(Event::GroupAnswered { session: self.id, group, ask, answer });
         Ok(())
     }
 }

@@ -247,9 +247,10 @@ impl Established {
 
     /// The peer refused a request: the session stays as it was.
     pub(super) fn refused(&mut self, cx: &mut Cx<'_>, request: &Request) {
-        if let RequestKind::Group(group, _) = &request.kind {
-            let (session, group, answer) = (self.id, *group, GroupAnswer::Refused);
-            cx.out.event(Event::GroupAnswered { session, group, answer });
+        if let RequestKind::Group(group, ask) = &request.kind {
+            let (session, group, ask) = (self.id, *group, ask.clone());
+            let answer = GroupAnswer::Refused;
+            cx.out.event(Event::GroupAnswered { session, group, ask, answer });
         }
         if matches!(request.kind, RequestKind::Rekey(_)) {
             self.rekey_at = self.next_rekey(cx);

@@ -1,0 +1,597 @@
+//! The loop of a controller, without input or output: it gathers what members ask for, proposes it as records, and once a
+//! record is stored lets members in, answers them, and has GROUP_REKEYs sent.
+//!
+//! ```text
+//!   Endpoint's events -> handle_event -> queue --(a moment later, all of a group together)--> propose -> the store
+//!     stored  -> apply -> Endpoint::release, answers, ServiceOutput::Send
+//!     another has that number -> foreign: apply it; what was proposed is proposed again
+//! ```
+//!
+//! Nothing is promised before it is stored: no member has a key of an epoch that could be lost.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use mikey_crypto::SecretBytes;
+use mikey_proto::{Endpoint, Event, GroupAsk, GroupRequest, GroupSender, Name, SessionId, Time};
+
+use crate::access::Authorize;
+use crate::controller::{Applied, Batch, Controller, Join, MemberRef, Proposal};
+use crate::error::GroupError;
+use crate::limits::MAX_BATCH;
+
+/// How a service runs its groups.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// How long a change waits for others to go with it. It bounds how often a group has a new epoch.
+    pub gather: Duration,
+    /// After how long a group has new keys though nobody came or went.
+    pub rekey_every: Option<Duration>,
+    /// When a rekey is sent again, after it was sent.
+    pub repeats: Vec<Duration>,
+    /// How often the last message of the last rekey is sent again, so that whoever missed all of it learns that.
+    pub heartbeat: Duration,
+    /// How often a member is asked whether it is alive. One that does not answer leaves.
+    pub probe_every: Duration,
+    /// The shortest time from one joining of a name to the next.
+    pub rejoin: Duration,
+}
+
+impl Default for ServiceConfig {
+    fn default() -> Self {
+        Self {
+            gather: Duration::from_millis(100),
+            rekey_every: Some(Duration::from_secs(3600)),
+            repeats: vec![Duration::from_millis(200), Duration::from_millis(1000)],
+            heartbeat: Duration::from_secs(10),
+            probe_every: Duration::from_secs(60),
+            rejoin: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What a service wants done, or says.
+pub enum ServiceOutput {
+    /// Send these GROUP_REKEYs, in order, to every member of the group: by multicast, or to each contact.
+    Send {
+        /// The group's id.
+        group: Vec<u8>,
+        /// The messages.
+        messages: Arc<[Vec<u8>]>,
+    },
+    /// A record has changed who is in a group.
+    Changed {
+        /// The group's id.
+        group: Vec<u8>,
+        /// Its epoch.
+        epoch: u32,
+        /// Who has joined.
+        joined: Vec<Name>,
+        /// Who is no member any more.
+        left: Vec<Name>,
+    },
+    /// A request was refused.
+    Refused {
+        /// The group's id, as it was asked for.
+        group: Vec<u8>,
+        /// Whose request.
+        name: Name,
+    },
+}
+
+/// Controllers of any number of groups, behind one endpoint.
+pub struct Service {
+    config: ServiceConfig,
+    authorize: Arc<dyn Authorize>,
+    groups: BTreeMap<Vec<u8>, Served>,
+    /// Which group a member's session is of.
+    sessions: HashMap<SessionId, (Vec<u8>, MemberRef)>,
+    probes: VecDeque<(Time, SessionId)>,
+    recent: VecDeque<(Time, Name)>,
+    recent_names: HashSet<Name>,
+    out: VecDeque<ServiceOutput>,
+}
+
+struct Served {
+    controller: Controller,
+    queue: Queue,
+    /// When what is queued is proposed.
+    due: Option<Time>,
+    rekey_at: Option<Time>,
+    flight: Option<Flight>,
+    repeats: VecDeque<Time>,
+    heartbeat_at: Option<Time>,
+    last: Arc<[Vec<u8>]>,
+}
+
+/// What waits for a record.
+#[derive(Default)]
+struct Queue {
+    joins: Vec<Waiting>,
+    leaves: Vec<MemberRef>,
+    reports: Vec<(MemberRef, Vec<GroupSender>)>,
+    /// Sessions that are answered once their change is stored.
+    answers: Vec<SessionId>,
+    rekey: bool,
+}
+
+struct Waiting {
+    session: SessionId,
+    name: Name,
+    request: GroupRequest,
+    contact: Vec<u8>,
+}
+
+/// What a proposal holds.
+struct Flight {
+    seq: u64,
+    record: SecretBytes,
+    content: Queue,
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.joins.is_empty() && self.leaves.is_empty() && self.reports.is_empty() && !self.rekey
+    }
+
+    fn len(&self) -> usize {
+        self.joins.len().max(self.leaves.len()).max(self.reports.len())
+    }
+
+    fn batch(&self) -> Batch {
+        let join = |waiting: &Waiting| Join {
+            name: waiting.name.clone(),
+            roles: waiting.request.roles,
+            ssrcs: waiting.request.ssrcs,
+            contact: waiting.contact.clone(),
+        };
+        Batch {
+            joins: self.joins.iter().map(join).collect(),
+            leaves: self.leaves.clone(),
+            reports: self.reports.clone(),
+            rekey: self.rekey,
+        }
+    }
+
+    /// What did not make it goes before what has come since.
+    fn put_back(&mut self, mut earlier: Self) {
+        earlier.joins.append(&mut self.joins);
+        earlier.leaves.append(&mut self.leaves);
+        earlier.reports.append(&mut self.reports);
+        earlier.answers.append(&mut self.answers);
+        earlier.rekey |= self.rekey;
+        *self = earlier;
+    }
+}
+
+impl Service {
+    /// A service without groups.
+    #[must_use]
+    pub fn new(config: ServiceConfig, authorize: Arc<dyn Authorize>) -> Self {
+        Self {
+            config,
+            authorize,
+            groups: BTreeMap::new(),
+            sessions: HashMap::new(),
+            probes: VecDeque::new(),
+            recent: VecDeque::new(),
+            recent_names: HashSet::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Serves another group.
+    pub fn add(&mut self, now: Time, controller: Controller) {
+        let served = Served {
+            queue: Queue::default(),
+            due: None,
+            rekey_at: self.config.rekey_every.map(|every| now + every),
+            flight: None,
+            repeats: VecDeque::new(),
+            heartbeat_at: None,
+            last: Arc::new([]),
+            controller,
+        };
+        self.groups.insert(served.controller.id().to_vec(), served);
+    }
+
+    /// Changes who may join. Members stay.
+    pub fn set_authorize(&mut self, authorize: Arc<dyn Authorize>) {
+        self.authorize = authorize;
+    }
+
+    /// The controller of a group.
+    #[must_use]
+    pub fn controller(&self, group: &[u8]) -> Option<&Controller> {
+        self.groups.get(group).map(|served| &served.controller)
+    }
+
+    /// All groups.
+    pub fn controllers(&self) -> impl Iterator<Item = &Controller> {
+        self.groups.values().map(|served| &served.controller)
+    }
+
+    /// Whose a session is.
+    #[must_use]
+    pub fn session(&self, session: SessionId) -> Option<(&[u8], &MemberRef)> {
+        self.sessions.get(&session).map(|(group, member)| (group.as_slice(), member))
+    }
+
+    /// Takes an event of the endpoint, if it is about a group; gives back any other.
+    pub fn handle_event(&mut self, now: Time, endpoint: &mut Endpoint, event: Event) -> Option<Event> {
+        match event {
+            Event::JoinRequested { session, remote, peer, request } => {
+                let wanted = self.groups.contains_key(&request.group)
+                    && self.authorize.authorize(&peer, &request)
+                    && !self.recent_names.contains(&peer.name);
+                if !wanted {
+                    self.refuse(now, endpoint, session, request.group, peer.name);
+                    return None;
+                }
+                let contact = remote.to_string().into_bytes();
+                self.join(now, endpoint, Waiting { session, name: peer.name, request, contact });
+                None
+            }
+            Event::GroupAsked { session, group, ask } => {
+                if self.asked(now, session, group, ask, endpoint).is_none() {
+                    // Whoever has no session of this group, or is no member of it any more.
+                    let _ = endpoint.refuse_group(now, session);
+                }
+                None
+            }
+            Event::Closed { session, why } => {
+                if let Some((group, member)) = self.sessions.remove(&session) {
+                    // That it is there says that its member has not joined anew in another session.
+                    self.leave(now, &group, member);
+                }
+                Some(Event::Closed { session, why })
+            }
+            event => Some(event),
+        }
+    }
+
+    fn refuse(&mut self, now: Time, endpoint: &mut Endpoint, session: SessionId, group: Vec<u8>, name: Name) {
+        // It may have given up meanwhile.
+        let _ = endpoint.refuse(now, session);
+        self.out.push_back(ServiceOutput::Refused { group, name });
+    }
+
+    fn join(&mut self, now: Time, endpoint: &mut Endpoint, waiting: Waiting) {
+        let gather = now + self.config.gather;
+        let group = waiting.request.group.clone();
+        let Some(served) = self.groups.get_mut(&group) else { return };
+        if let Some(at) = served.queue.joins.iter().position(|other| other.name == waiting.name) {
+            // The later one counts; who asked before has another session now.
+            let earlier = served.queue.joins.swap_remove(at);
+            let _ = endpoint.refuse(now, earlier.session);
+        }
+        let busy = served
+            .flight
+            .as_ref()
+            .is_some_and(|flight| flight.content.joins.iter().any(|other| other.name == waiting.name));
+        if busy || served.queue.joins.len() >= MAX_BATCH {
+            self.refuse(now, endpoint, waiting.session, group, waiting.name);
+            return;
+        }
+        served.queue.joins.push(waiting);
+        served.due.get_or_insert(gather);
+    }
+
+    /// What a member asks in its session. `None` if it is not its to ask.
+    fn asked(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        spi: u64,
+        ask: GroupAsk,
+        endpoint: &mut Endpoint,
+    ) -> Option<()> {
+        let (group, member) = self.sessions.get(&session)?;
+        let (group, member) = (group.clone(), member.clone());
+        let served = self.groups.get_mut(&group).filter(|served| served.controller.spi() == spi)?;
+        let gather = now + self.config.gather;
+        match ask {
+            GroupAsk::Pull { .. } => {
+                let grant = served.controller.pull(&member).ok()?;
+                endpoint.answer_group(now, session, Some(&grant)).ok()
+            }
+            GroupAsk::Leave => {
+                served.controller.pull(&member).ok()?;
+                served.queue.leaves.push(member);
+                served.queue.answers.push(session);
+                served.due.get_or_insert(gather);
+                Some(())
+            }
+            GroupAsk::Report(senders) => {
+                let info =
+                    served.controller.member(&member.name).filter(|m| Some(m.since) == member.since)?;
+                if !senders.iter().all(|s| info.ssrcs.contains(&(s.cs_id, s.ssrc))) {
+                    return None;
+                }
+                served.queue.reports.push((member, senders));
+                served.queue.answers.push(session);
+                served.due.get_or_insert(gather);
+                Some(())
+            }
+        }
+    }
+
+    /// A member has left, or fallen silent.
+    fn leave(&mut self, now: Time, group: &[u8], member: MemberRef) {
+        let gather = now + self.config.gather;
+        if let Some(served) = self.groups.get_mut(group) {
+            served.queue.leaves.push(member);
+            served.due.get_or_insert(gather);
+        }
+    }
+
+    /// Expels a member: with the next record, which is proposed at once, it is none.
+    ///
+    /// # Errors
+    /// [`GroupError::NotMember`].
+    pub fn expel(&mut self, now: Time, group: &[u8], name: &Name) -> Result<(), GroupError> {
+        let served = self.groups.get_mut(group).ok_or(GroupError::NotMember)?;
+        let since = served.controller.member(name).ok_or(GroupError::NotMember)?.since;
+        served.queue.leaves.push(MemberRef { name: name.clone(), since: Some(since) });
+        served.due = Some(now);
+        Ok(())
+    }
+
+    /// Renews a group's keys.
+    ///
+    /// # Errors
+    /// [`GroupError::Config`] if there is no such group.
+    pub fn rekey(&mut self, now: Time, group: &[u8]) -> Result<(), GroupError> {
+        let served = self.groups.get_mut(group).ok_or(GroupError::Config("no such group"))?;
+        served.queue.rekey = true;
+        served.due = Some(now);
+        Ok(())
+    }
+
+    /// The next record for the store, of any group that has a change due and none on its way. [`Self::stored`],
+    /// [`Self::foreign`] or [`Self::propose`] again (after a store that could not be reached: the same record) follows.
+    pub fn propose(&mut self, now: Time, endpoint: &mut Endpoint) -> Option<(Vec<u8>, Proposal)> {
+        let ready = |served: &Served| served.flight.is_none() && served.due.is_some_and(|due| due <= now);
+        let groups: Vec<Vec<u8>> =
+            self.groups.iter().filter(|(_, served)| ready(served)).map(|(id, _)| id.clone()).collect();
+        groups.into_iter().find_map(|group| self.propose_for(now, &group, endpoint).map(|p| (group, p)))
+    }
+
+    fn propose_for(&mut self, now: Time, group: &[u8], endpoint: &mut Endpoint) -> Option<Proposal> {
+        loop {
+            let served = self.groups.get_mut(group)?;
+            served.due = None;
+            served.clean();
+            if served.queue.is_empty() {
+                answer_all(now, endpoint, &mut served.queue.answers);
+                return None;
+            }
+            let content = std::mem::take(&mut served.queue);
+            let Served { controller, .. } = &*served;
+            let (content, gone) = match compose(now, controller, endpoint, content) {
+                Composed::Ready(record, seq, content) => {
+                    let copy = SecretBytes::copy_from(record.expose());
+                    served.flight = Some(Flight { seq, record, content });
+                    return Some(Proposal { seq, record: copy });
+                }
+                Composed::Without(content, gone) => (content, gone),
+                Composed::Failed(content) => {
+                    // Nothing of it can be done, whatever is tried: who waits is told.
+                    for waiting in content.joins {
+                        self.refuse(now, endpoint, waiting.session, group.to_vec(), waiting.name);
+                    }
+                    content.answers.into_iter().for_each(|s| drop(endpoint.refuse_group(now, s)));
+                    return None;
+                }
+            };
+            served.queue.put_back(content);
+            for waiting in gone {
+                self.refuse(now, endpoint, waiting.session, group.to_vec(), waiting.name);
+            }
+        }
+    }
+
+    /// The record that was proposed last for a group is stored.
+    ///
+    /// # Errors
+    /// [`GroupError`] if nothing was proposed, or it does not follow from the state any more.
+    pub fn stored(&mut self, now: Time, endpoint: &mut Endpoint, group: &[u8]) -> Result<(), GroupError> {
+        let served = self.groups.get_mut(group).ok_or(GroupError::Config("no such group"))?;
+        let Flight { seq, record, mut content } = served.flight.take().ok_or(GroupError::Nothing)?;
+        let applied = served.controller.apply(seq, record.expose())?;
+        answer_all(now, endpoint, &mut content.answers);
+        for waiting in content.joins {
+            self.recent.push_back((now + self.config.rejoin, waiting.name.clone()));
+            self.recent_names.insert(waiting.name.clone());
+            // Its earlier session is of no membership any more.
+            let earlier = |(id, member): &(Vec<u8>, MemberRef)| id == group && member.name == waiting.name;
+            self.sessions.retain(|_, of| !earlier(of));
+            let member = MemberRef { name: waiting.name, since: Some(seq) };
+            if endpoint.release(now, waiting.session).is_ok() {
+                self.sessions.insert(waiting.session, (group.to_vec(), member));
+                self.probes.push_back((now + self.config.probe_every, waiting.session));
+            } else {
+                // It is a member, and nobody is there: it leaves with the next record.
+                self.leave(now, group, member);
+            }
+        }
+        self.applied(now, group, applied);
+        Ok(())
+    }
+
+    /// A record of another controller: the store had it under the number that was proposed, or it is new there.
+    ///
+    /// # Errors
+    /// [`GroupError::Gap`] if one before it is missing; others for damaged records.
+    pub fn foreign(
+        &mut self,
+        now: Time,
+        endpoint: &mut Endpoint,
+        group: &[u8],
+        seq: u64,
+        record: &[u8],
+    ) -> Result<(), GroupError> {
+        let served = self.groups.get_mut(group).ok_or(GroupError::Config("no such group"))?;
+        let ours = |flight: &Flight| flight.seq == seq && mikey_crypto::ct_eq(flight.record.expose(), record);
+        if served.flight.as_ref().is_some_and(ours) {
+            // It was stored after all.
+            return self.stored(now, endpoint, group);
+        }
+        let applied = served.controller.apply(seq, record)?;
+        if let Some(flight) = served.flight.take() {
+            served.queue.put_back(flight.content);
+            served.due = Some(now);
+        }
+        self.applied(now, group, applied);
+        Ok(())
+    }
+
+    fn applied(&mut self, now: Time, group: &[u8], applied: Applied) {
+        let Some(served) = self.groups.get_mut(group) else { return };
+        if !applied.messages.is_empty() {
+            served.last = applied.messages.into();
+            served.repeats = self.config.repeats.iter().map(|after| now + *after).collect();
+            served.heartbeat_at = Some(now + self.config.heartbeat);
+            served.rekey_at = self.config.rekey_every.map(|every| now + every);
+            self.out
+                .push_back(ServiceOutput::Send { group: group.to_vec(), messages: Arc::clone(&served.last) });
+        }
+        if !served.queue.is_empty() {
+            served.due.get_or_insert(now + self.config.gather);
+        }
+        let Applied { epoch, joined, left, .. } = applied;
+        self.out.push_back(ServiceOutput::Changed { group: group.to_vec(), epoch, joined, left });
+    }
+
+    /// Does what is due at `now`; then there may be something to propose.
+    pub fn handle_timeout(&mut self, now: Time, endpoint: &mut Endpoint) {
+        while self.recent.front().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, name)) = self.recent.pop_front() {
+                self.recent_names.remove(&name);
+            }
+        }
+        while self.probes.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, session)) = self.probes.pop_front() else { break };
+            if self.sessions.contains_key(&session) {
+                // With another request on its way it shows its life by that.
+                let _ = endpoint.probe(now, session);
+                self.probes.push_back((now + self.config.probe_every, session));
+            }
+        }
+        for (group, served) in &mut self.groups {
+            if served.rekey_at.is_some_and(|at| at <= now) {
+                served.rekey_at = self.config.rekey_every.map(|every| now + every);
+                if !served.controller.is_empty() {
+                    served.queue.rekey = true;
+                    served.due.get_or_insert(now);
+                }
+            }
+            let mut again = false;
+            while served.repeats.front().is_some_and(|at| *at <= now) {
+                served.repeats.pop_front();
+                again = true;
+            }
+            let beat = served.heartbeat_at.is_some_and(|at| at <= now);
+            if again || beat {
+                served.heartbeat_at = Some(now + self.config.heartbeat);
+            }
+            let messages = match again {
+                true => Arc::clone(&served.last),
+                false if beat => served.last.last().cloned().into_iter().collect(),
+                false => continue,
+            };
+            self.out.push_back(ServiceOutput::Send { group: group.clone(), messages });
+        }
+    }
+
+    /// When something is due.
+    #[must_use]
+    pub fn wake(&self) -> Option<Time> {
+        let groups = self.groups.values().flat_map(|served| {
+            let due = served.due.filter(|_| served.flight.is_none());
+            [due, served.rekey_at, served.repeats.front().copied(), served.heartbeat_at]
+        });
+        let probe = self.probes.front().map(|(at, _)| *at);
+        let recent = self.recent.front().map(|(at, _)| *at);
+        groups.chain([probe, recent]).flatten().min()
+    }
+
+    /// The next output.
+    pub fn poll_output(&mut self) -> Option<ServiceOutput> {
+        self.out.pop_front()
+    }
+}
+
+impl Served {
+    /// Takes out what has come to nothing: who wants to leave and is none, or leaves and joins anew.
+    fn clean(&mut self) {
+        let Self { controller, queue, .. } = self;
+        let is_member = |member: &MemberRef| {
+            controller.member(&member.name).is_some_and(|known| Some(known.since) == member.since)
+        };
+        let mut seen = HashSet::new();
+        queue.leaves.retain(|member| is_member(member) && seen.insert(member.name.clone()));
+        queue.reports.retain(|(member, _)| is_member(member));
+    }
+}
+
+/// What became of a batch.
+enum Composed {
+    Ready(SecretBytes, u64, Queue),
+    /// Some who wanted to join are not there any more.
+    Without(Queue, Vec<Waiting>),
+    Failed(Queue),
+}
+
+/// Chooses keys for what is queued, and composes an answer for each who joins.
+fn compose(now: Time, controller: &Controller, endpoint: &mut Endpoint, mut content: Queue) -> Composed {
+    let draft = match controller.draft(&content.batch()) {
+        Ok(draft) => draft,
+        // All reports were overtaken: there is nothing to store, and nothing wrong.
+        Err(GroupError::Nothing) => {
+            content.reports.clear();
+            return Composed::Without(content, Vec::new());
+        }
+        Err(GroupError::Full(_)) if !content.joins.is_empty() => {
+            // Leaves make room; the last who came waits in vain.
+            let last = content.joins.pop();
+            return Composed::Without(content, last.into_iter().collect());
+        }
+        Err(_) => return Composed::Failed(content),
+    };
+    let mut leaf_keys = Vec::with_capacity(content.joins.len());
+    let mut gone = Vec::new();
+    for (at, waiting) in content.joins.iter().enumerate() {
+        let admitted = draft.grant(at).map(|grant| endpoint.admit(now, waiting.session, &grant));
+        match admitted {
+            Some(Ok(key)) => leaf_keys.push(key),
+            _ => gone.push(at),
+        }
+    }
+    if !gone.is_empty() {
+        let mut lost = Vec::new();
+        for at in gone.into_iter().rev() {
+            lost.push(content.joins.remove(at));
+        }
+        return Composed::Without(content, lost);
+    }
+    let seq = draft.seq();
+    match draft.finish(leaf_keys) {
+        Ok(proposal) => Composed::Ready(proposal.record, seq, content),
+        Err(_) if content.len() > 1 => {
+            // Too much for one record: half of it goes, the rest with the next.
+            let half = content.joins.len() / 2;
+            let lost = content.joins.split_off(half.max(1).min(content.joins.len()));
+            Composed::Without(content, lost)
+        }
+        Err(_) => Composed::Failed(content),
+    }
+}
+
+fn answer_all(now: Time, endpoint: &mut Endpoint, answers: &mut Vec<SessionId>) {
+    for session in answers.drain(..) {
+        // The session may be over, or have asked something else since.
+        let _ = endpoint.answer_group(now, session, None);
+    }
+}

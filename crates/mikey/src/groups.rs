@@ -1,0 +1,452 @@
+//! Memberships of an agent: rekeys go in, and the SRTP contexts of a group's senders follow (docs/spec.md, chapter 14).
+//!
+//! Each sender has a context of its own, with the ROC and SEQ that the controller tells: a late joiner hears the very next
+//! packet. Receivers have a new key from when it comes and the old one for a while longer; our own senders switch when the
+//! group's activation delay is over. An SSRC that SENDERS does not list has no context, so its packets find none.
+
+use std::collections::{BTreeMap, HashMap};
+
+use mikey_group::{EpochKeys, Member, MemberEvent, RekeyDrop, SenderKeys, Timing};
+use mikey_proto::{
+    ApiMisuse, Endpoint, Error, GroupAnswer, GroupAsk, GroupGrant, GroupRequest, GroupSender, SessionId, Time,
+};
+use mikey_srtp::{
+    Destination, Direction, Install, MasterKey, Mki, Owner, PacketIndex, SenderId, Ssrc, Ssrcs, StartIndex,
+};
+
+use crate::media::MediaTable;
+use crate::output::AgentEvent;
+
+/// A group that this agent is a member of: its SPI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupHandle(pub u64);
+
+/// A sender reports where it stands when it has sent so many packets since: a receiver that knows an index of the last half
+/// of the sequence numbers knows the ROC.
+const REPORT_EVERY: u64 = 1 << 14;
+
+/// Owners of contexts: those of groups have this bit, those of sessions have not.
+const GROUP_OWNER: u64 = 1 << 63;
+
+/// All memberships.
+#[derive(Default)]
+pub(crate) struct Groups {
+    members: BTreeMap<u64, Membership>,
+    owners: HashMap<Owner, u64>,
+    next_owner: u64,
+    /// How to change epochs, for groups whose controller has been called.
+    timings: HashMap<Vec<u8>, Timing>,
+    refused: BTreeMap<RekeyDrop, u64>,
+}
+
+struct Membership {
+    session: SessionId,
+    member: Member,
+    owner: Owner,
+    flow: Destination,
+    receives: bool,
+    installed: BTreeMap<(u8, u32), Installed>,
+    /// Keys that our own senders switch to.
+    switch: Option<Switch>,
+    report: Report,
+    leaving: bool,
+}
+
+struct Installed {
+    id: SenderId,
+    yours: bool,
+    epoch: u32,
+}
+
+struct Switch {
+    at: Time,
+    epoch: u32,
+    keys: Vec<(SenderId, MasterKey)>,
+}
+
+/// What the controller knows of our own senders.
+#[derive(Default)]
+struct Report {
+    told: BTreeMap<(u8, u32), u64>,
+    /// Not before this time again.
+    not_before: Option<Time>,
+}
+
+impl Groups {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Whether this is the SPI of a group of ours.
+    pub(crate) fn has(&self, spi: u64) -> bool {
+        self.members.contains_key(&spi)
+    }
+
+    pub(crate) fn set_timing(&mut self, group: &[u8], timing: Timing) {
+        self.timings.insert(group.to_vec(), timing);
+    }
+
+    pub(crate) fn member(&self, group: GroupHandle) -> Option<&Member> {
+        self.members.get(&group.0).map(|membership| &membership.member)
+    }
+
+    pub(crate) fn refused(&self) -> impl Iterator<Item = (RekeyDrop, u64)> {
+        self.refused.iter().map(|(why, count)| (*why, *count))
+    }
+
+    /// A controller has let us in.
+    pub(crate) fn joined(
+        &mut self,
+        now: Time,
+        endpoint: &mut Endpoint,
+        media: &mut MediaTable,
+        session: SessionId,
+        (request, grant): (GroupRequest, GroupGrant),
+        leaf_key: mikey_crypto::SecretBytes,
+    ) -> Vec<AgentEvent> {
+        let timing = self.timings.get(&request.group).copied().unwrap_or_default();
+        let (receives, group) = (request.roles.receives, GroupHandle(grant.values.spi));
+        let provider = endpoint.config().provider.clone();
+        let member = match Member::join(&provider, now, request, grant, leaf_key, timing) {
+            Ok(member) => member,
+            Err(why) => {
+                // A controller that cannot be followed is of no use; it is told that we are gone.
+                let _ = endpoint.close(now, session);
+                return vec![AgentEvent::GroupFailed { session, why }];
+            }
+        };
+        match self.members.get_mut(&group.0) {
+            // Joined anew, perhaps by another controller: what is installed goes on.
+            Some(known) => {
+                known.session = session;
+                known.member = member;
+                known.receives = receives;
+                known.report = Report::default();
+                known.leaving = false;
+            }
+            None => {
+                self.next_owner += 1;
+                let owner = Owner(GROUP_OWNER | self.next_owner);
+                self.owners.insert(owner, group.0);
+                let membership = Membership {
+                    session,
+                    member,
+                    owner,
+                    flow: media.new_flow(),
+                    receives,
+                    installed: BTreeMap::new(),
+                    switch: None,
+                    report: Report::default(),
+                    leaving: false,
+                };
+                self.members.insert(group.0, membership);
+            }
+        }
+        let mut events = vec![AgentEvent::GroupJoined { session, group }];
+        self.drain(now, endpoint, media, group.0, &mut events);
+        events
+    }
+
+    /// Takes a GROUP_REKEY of a group of ours.
+    pub(crate) fn handle_rekey(
+        &mut self,
+        now: Time,
+        endpoint: &mut Endpoint,
+        media: &mut MediaTable,
+        spi: u64,
+        datagram: &[u8],
+    ) -> Vec<AgentEvent> {
+        let mut events = Vec::new();
+        let Some(membership) = self.members.get_mut(&spi) else { return events };
+        if let Err(why) = membership.member.handle_rekey(now, datagram) {
+            *self.refused.entry(why).or_default() += 1;
+        }
+        self.drain(now, endpoint, media, spi, &mut events);
+        events
+    }
+
+    /// The controller has answered something.
+    pub(crate) fn answered(
+        &mut self,
+        now: Time,
+        endpoint: &mut Endpoint,
+        media: &mut MediaTable,
+        spi: u64,
+        (ask, answer): (&GroupAsk, GroupAnswer),
+    ) -> Vec<AgentEvent> {
+        let mut events = Vec::new();
+        let Some(membership) = self.members.get_mut(&spi) else { return events };
+        match (answer, ask) {
+            (GroupAnswer::Current(grant), _) => {
+                if membership.member.handle_grant(now, *grant).is_err() {
+                    membership.member.pull_failed(now);
+                }
+            }
+            (GroupAnswer::Refused, GroupAsk::Report(_)) => membership.member.pull_failed(now),
+            (GroupAnswer::Refused, GroupAsk::Pull { .. }) => membership.member.handle_refused(),
+            (_, GroupAsk::Leave) => {
+                self.remove(media, spi);
+                return vec![AgentEvent::GroupLeft { group: GroupHandle(spi), expelled: false }];
+            }
+            (GroupAnswer::Done, _) => (),
+        }
+        self.drain(now, endpoint, media, spi, &mut events);
+        events
+    }
+
+    /// The session with a controller is over. If it fell silent, media goes on until the next rekey: the application joins
+    /// anew, there or at another controller.
+    pub(crate) fn closed(
+        &mut self,
+        media: &mut MediaTable,
+        session: SessionId,
+        silent: bool,
+    ) -> Vec<AgentEvent> {
+        let of = |(spi, membership): (&u64, &Membership)| (membership.session == session).then_some(*spi);
+        let spis: Vec<u64> = self.members.iter().filter_map(of).collect();
+        let mut events = Vec::new();
+        for spi in spis {
+            let leaving = self.members.get(&spi).is_some_and(|membership| membership.leaving);
+            let group = GroupHandle(spi);
+            if silent && !leaving {
+                events.push(AgentEvent::ControllerLost { group });
+            } else {
+                self.remove(media, spi);
+                events.push(AgentEvent::GroupLeft { group, expelled: !leaving });
+            }
+        }
+        events
+    }
+
+    /// Leaves a group: the controller is asked, and media goes on until it has answered.
+    pub(crate) fn leave(
+        &mut self,
+        now: Time,
+        endpoint: &mut Endpoint,
+        group: GroupHandle,
+    ) -> Result<(), Error> {
+        let membership = self.members.get_mut(&group.0).ok_or(ApiMisuse::UnknownSession)?;
+        endpoint.ask_group(now, membership.session, membership.member.values(), &GroupAsk::Leave)?;
+        membership.leaving = true;
+        Ok(())
+    }
+
+    fn remove(&mut self, media: &mut MediaTable, spi: u64) {
+        if let Some(membership) = self.members.remove(&spi) {
+            self.owners.remove(&membership.owner);
+            media.db.remove_owner(membership.owner);
+        }
+    }
+
+    /// When something is due.
+    pub(crate) fn wake(&self) -> Option<Time> {
+        let wakes = |membership: &Membership| {
+            [membership.member.wake(), membership.switch.as_ref().map(|switch| switch.at)]
+        };
+        self.members.values().flat_map(wakes).flatten().min()
+    }
+
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Time,
+        endpoint: &mut Endpoint,
+        media: &mut MediaTable,
+    ) -> Vec<AgentEvent> {
+        let mut events = Vec::new();
+        let spis: Vec<u64> = self.members.keys().copied().collect();
+        for spi in spis {
+            let Some(membership) = self.members.get_mut(&spi) else { continue };
+            membership.switch(now, media);
+            membership.member.handle_timeout(now);
+            self.drain(now, endpoint, media, spi, &mut events);
+        }
+        events
+    }
+
+    /// Does what a membership wants done.
+    fn drain(
+        &mut self,
+        now: Time,
+        endpoint: &mut Endpoint,
+        media: &mut MediaTable,
+        spi: u64,
+        events: &mut Vec<AgentEvent>,
+    ) {
+        let group = GroupHandle(spi);
+        while let Some(membership) = self.members.get_mut(&spi) {
+            match membership.member.poll_event() {
+                None => return,
+                Some(MemberEvent::Epoch(keys)) => {
+                    let epoch = keys.epoch;
+                    membership.install(now, media, keys, group, events);
+                    events.push(AgentEvent::GroupEpoch { group, epoch });
+                }
+                Some(MemberEvent::Pull(ask)) => {
+                    let asked = endpoint.ask_group(now, membership.session, membership.member.values(), &ask);
+                    if asked.is_err() {
+                        membership.member.pull_failed(now);
+                    }
+                }
+                Some(MemberEvent::Removed) => {
+                    self.remove(media, spi);
+                    events.push(AgentEvent::GroupLeft { group, expelled: true });
+                }
+            }
+        }
+    }
+
+    /// Whose a context is: the session with the controller, the group, and the RTP session.
+    pub(crate) fn whose(&self, owner: Owner, id: SenderId) -> Option<(SessionId, GroupHandle, u8)> {
+        let spi = self.owners.get(&owner)?;
+        let membership = self.members.get(spi)?;
+        let (key, _) = membership.installed.iter().find(|(_, installed)| installed.id == id)?;
+        Some((membership.session, GroupHandle(*spi), key.0))
+    }
+
+    /// The flow of our own packets in a group, if that SSRC is ours there.
+    pub(crate) fn flow(&self, group: GroupHandle, cs_id: u8, ssrc: Ssrc) -> Option<Destination> {
+        let membership = self.members.get(&group.0)?;
+        let installed = membership.installed.get(&(cs_id, ssrc.0))?;
+        installed.yours.then_some(membership.flow)
+    }
+
+    /// A packet of ours was sent: the controller is told where we stand, now and then.
+    pub(crate) fn sent(
+        &mut self,
+        now: Time,
+        endpoint: &mut Endpoint,
+        media: &MediaTable,
+        group: GroupHandle,
+    ) {
+        let Some(membership) = self.members.get_mut(&group.0) else { return };
+        membership.report(now, endpoint, media);
+    }
+}
+
+impl Membership {
+    /// Gives the senders of an epoch their contexts and keys.
+    fn install(
+        &mut self,
+        now: Time,
+        media: &mut MediaTable,
+        keys: EpochKeys,
+        group: GroupHandle,
+        events: &mut Vec<AgentEvent>,
+    ) {
+        let EpochKeys { epoch, activate, retire, senders, .. } = keys;
+        let listed = |key: &(u8, u32)| senders.iter().any(|sender| (sender.cs_id, sender.ssrc) == *key);
+        self.installed.retain(|key, installed| {
+            let stays = listed(key);
+            if !stays {
+                media.db.remove(installed.id);
+            }
+            stays
+        });
+        let mut switch = Switch { at: activate, epoch, keys: Vec::new() };
+        for sender in senders {
+            let key = (sender.cs_id, sender.ssrc);
+            let Some(known) = self.installed.get_mut(&key) else {
+                if let Err(why) = self.install_sender(media, epoch, sender) {
+                    events.push(AgentEvent::GroupSenderFailed { group, cs_id: key.0, ssrc: key.1, why });
+                }
+                continue;
+            };
+            if known.epoch >= epoch {
+                continue;
+            }
+            let Ok(key) = master_key(sender, epoch) else { continue };
+            if known.yours {
+                switch.keys.push((known.id, key));
+            } else if media.db.rekey(known.id, key, srtp(retire)).is_ok() {
+                known.epoch = epoch;
+            }
+        }
+        if !switch.keys.is_empty() {
+            self.switch = Some(switch);
+        }
+        self.switch(now, media);
+    }
+
+    fn install_sender(
+        &mut self,
+        media: &mut MediaTable,
+        epoch: u32,
+        sender: SenderKeys,
+    ) -> Result<(), mikey_srtp::InstallError> {
+        let SenderKeys { cs_id, ssrc, yours, index, policy, .. } = sender;
+        if !yours && !self.receives {
+            return Ok(());
+        }
+        let start = index.map_or(StartIndex::BEGIN, |(roc, seq)| StartIndex::At(PacketIndex::new(roc, seq)));
+        let ssrcs = Ssrcs::These(vec![(Ssrc(ssrc), start)]);
+        let (direction, destination) =
+            if yours { (Direction::Outbound, self.flow) } else { (Direction::Inbound, media.inbound()) };
+        let key = master_key(sender, epoch)?;
+        let id = media.db.install(Install::new(direction, destination, self.owner, ssrcs, policy, key))?;
+        self.installed.insert((cs_id, ssrc), Installed { id, yours, epoch });
+        Ok(())
+    }
+
+    /// Our own senders go on under the new keys, if it is time.
+    fn switch(&mut self, now: Time, media: &mut MediaTable) {
+        let Some(Switch { epoch, keys, .. }) = self.switch.take_if(|switch| switch.at <= now) else { return };
+        for (id, key) in keys {
+            if media.db.rekey(id, key, srtp(now)).is_ok()
+                && let Some(installed) = self.installed.values_mut().find(|installed| installed.id == id)
+            {
+                installed.epoch = epoch;
+            }
+        }
+    }
+
+    /// Tells the controller where our senders stand, if one has gone far enough since.
+    fn report(&mut self, now: Time, endpoint: &mut Endpoint, media: &MediaTable) {
+        if self.report.not_before.is_some_and(|at| now < at) {
+            return;
+        }
+        let mut due = false;
+        let mut senders = Vec::new();
+        let mut told = BTreeMap::new();
+        for (key, installed) in self.installed.iter().filter(|(_, installed)| installed.yours) {
+            let Some(index) = media.db.stream(installed.id, Ssrc(key.1)).and_then(|info| info.index) else {
+                continue;
+            };
+            let value = u64::from(index.roc()) << 16 | u64::from(index.seq());
+            let last = self.report.told.get(key);
+            due |= last.is_none_or(|last| value.saturating_sub(*last) >= REPORT_EVERY);
+            told.insert(*key, value);
+            senders.push(GroupSender {
+                cs_id: key.0,
+                ssrc: key.1,
+                yours: true,
+                gone: false,
+                shared: false,
+                roc: index.roc(),
+                seq: index.seq(),
+            });
+        }
+        if !due {
+            return;
+        }
+        // While another request is on its way the next packet brings us here again.
+        self.report.not_before = Some(now + REPORT_INTERVAL);
+        let ask = GroupAsk::Report(senders);
+        if endpoint.ask_group(now, self.session, self.member.values(), &ask).is_ok() {
+            self.report.told = told;
+        }
+    }
+}
+
+/// The shortest time from one report to the next.
+const REPORT_INTERVAL: core::time::Duration = core::time::Duration::from_millis(100);
+
+fn master_key(sender: SenderKeys, epoch: u32) -> Result<MasterKey, mikey_srtp::InstallError> {
+    let mki = Mki::new(&epoch.to_be_bytes()).map_err(|_| mikey_srtp::InstallError::MkiLen)?;
+    let shared = sender.shared;
+    let key = MasterKey::new(sender.master_key, sender.master_salt).with_mki(mki);
+    Ok(if shared { key.shared() } else { key })
+}
+
+fn srtp(time: Time) -> mikey_srtp::Time {
+    mikey_srtp::Time(time.as_nanos())
+}
