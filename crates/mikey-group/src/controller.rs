@@ -9,6 +9,7 @@
 //! The controller knows every key of the group (docs/spec.md, "Security considerations"). Whoever can send under a group's
 //! symmetric keys can speak as any of its senders; who must know which member spoke needs source authentication.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use mikey_crypto::{CryptoProvider, MethodId, PrfId, SecretBytes, Signer, SuiteId};
@@ -443,8 +444,9 @@ impl Controller {
         let mut applied = Applied { seq, ..Applied::default() };
         applied.joined = change.joins.iter().map(|join| join.name.clone()).collect();
         let left = change.leaves.iter().filter_map(|leaf| self.state.seats.get(leaf));
-        applied.left =
-            left.map(|seat| seat.name.clone()).filter(|name| !applied.joined.contains(name)).collect();
+        let again: HashSet<&Name> = applied.joined.iter().collect();
+        let left = left.map(|seat| &seat.name).filter(|name| !again.contains(name)).cloned().collect();
+        applied.left = left;
         let outcome = match &change.renewal {
             None => None,
             Some(renewal) => {

@@ -87,6 +87,8 @@ pub struct Service {
     groups: BTreeMap<Vec<u8>, Served>,
     /// Which group a member's session is of.
     sessions: HashMap<SessionId, (Vec<u8>, MemberRef)>,
+    /// The session of a member.
+    by_member: HashMap<(Vec<u8>, Name), SessionId>,
     probes: VecDeque<(Time, SessionId)>,
     recent: VecDeque<(Time, Name)>,
     recent_names: HashSet<Name>,
@@ -174,6 +176,7 @@ impl Service {
             authorize,
             groups: BTreeMap::new(),
             sessions: HashMap::new(),
+            by_member: HashMap::new(),
             probes: VecDeque::new(),
             recent: VecDeque::new(),
             recent_names: HashSet::new(),
@@ -242,6 +245,7 @@ impl Service {
             }
             Event::Closed { session, why } => {
                 if let Some((group, member)) = self.sessions.remove(&session) {
+                    self.by_member.remove(&(group.clone(), member.name.clone()));
                     // That it is there says that its member has not joined anew in another session.
                     self.leave(now, &group, member);
                 }
@@ -404,11 +408,10 @@ impl Service {
         for waiting in content.joins {
             self.recent.push_back((now + self.config.rejoin, waiting.name.clone()));
             self.recent_names.insert(waiting.name.clone());
-            // Its earlier session is of no membership any more.
-            let earlier = |(id, member): &(Vec<u8>, MemberRef)| id == group && member.name == waiting.name;
-            self.sessions.retain(|_, of| !earlier(of));
+            self.end_session(now, endpoint, group, &waiting.name);
             let member = MemberRef { name: waiting.name, since: Some(seq) };
             if endpoint.release(now, waiting.session).is_ok() {
+                self.by_member.insert((group.to_vec(), member.name.clone()), waiting.session);
                 self.sessions.insert(waiting.session, (group.to_vec(), member));
                 self.probes.push_back((now + self.config.probe_every, waiting.session));
             } else {
@@ -416,8 +419,17 @@ impl Service {
                 self.leave(now, group, member);
             }
         }
-        self.applied(now, group, applied);
+        self.applied(now, endpoint, group, applied);
         Ok(())
+    }
+
+    /// The session of whoever is no member any more, or has another one, is over: it is told.
+    fn end_session(&mut self, now: Time, endpoint: &mut Endpoint, group: &[u8], name: &Name) {
+        let Some(session) = self.by_member.remove(&(group.to_vec(), name.clone())) else { return };
+        if self.sessions.remove(&session).is_some() {
+            // It may be over already.
+            let _ = endpoint.close(now, session);
+        }
     }
 
     /// A record of another controller: the store had it under the number that was proposed, or it is new there.
@@ -433,8 +445,8 @@ impl Service {
         record: &[u8],
     ) -> Result<(), GroupError> {
         let served = self.groups.get_mut(group).ok_or(GroupError::Config("no such group"))?;
-        let ours = |flight: &Flight| flight.seq == seq && mikey_crypto::ct_eq(flight.record.expose(), record);
-        if served.flight.as_ref().is_some_and(ours) {
+        let next = served.flight.as_ref().filter(|flight| flight.seq == seq);
+        if next.is_some_and(|flight| mikey_crypto::ct_eq(flight.record.expose(), record)) {
             // It was stored after all.
             return self.stored(now, endpoint, group);
         }
@@ -443,11 +455,18 @@ impl Service {
             served.queue.put_back(flight.content);
             served.due = Some(now);
         }
-        self.applied(now, group, applied);
+        for name in &applied.joined {
+            // At another controller.
+            self.end_session(now, endpoint, group, name);
+        }
+        self.applied(now, endpoint, group, applied);
         Ok(())
     }
 
-    fn applied(&mut self, now: Time, group: &[u8], applied: Applied) {
+    fn applied(&mut self, now: Time, endpoint: &mut Endpoint, group: &[u8], applied: Applied) {
+        for name in &applied.left {
+            self.end_session(now, endpoint, group, name);
+        }
         let Some(served) = self.groups.get_mut(group) else { return };
         if !applied.messages.is_empty() {
             served.last = applied.messages.into();

@@ -515,7 +515,7 @@ impl Agent {
     /// Leaves a group. [`AgentEvent::GroupLeft`] comes when the controller has said yes; it takes no longer than a request.
     ///
     /// # Errors
-    /// [`Error::Misuse`] if we are no member, or another request is outstanding.
+    /// [`Error::Misuse`] if we are no member, or the session with the controller is over.
     pub fn leave(&mut self, now: Time, group: GroupHandle) -> Result<(), Error> {
         self.groups.leave(now, &mut self.endpoint, group)
     }

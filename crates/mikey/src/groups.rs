@@ -50,6 +50,8 @@ struct Membership {
     switch: Option<Switch>,
     report: Report,
     leaving: bool,
+    /// When the controller is asked to let us go.
+    leave_at: Option<Time>,
 }
 
 struct Installed {
@@ -123,6 +125,7 @@ impl Groups {
                 known.receives = receives;
                 known.report = Report::default();
                 known.leaving = false;
+                known.leave_at = None;
             }
             None => {
                 self.next_owner += 1;
@@ -138,6 +141,7 @@ impl Groups {
                     switch: None,
                     report: Report::default(),
                     leaving: false,
+                    leave_at: None,
                 };
                 self.members.insert(group.0, membership);
             }
@@ -226,8 +230,10 @@ impl Groups {
         group: GroupHandle,
     ) -> Result<(), Error> {
         let membership = self.members.get_mut(&group.0).ok_or(ApiMisuse::UnknownSession)?;
-        endpoint.ask_group(now, membership.session, membership.member.values(), &GroupAsk::Leave)?;
+        endpoint.remote(membership.session).ok_or(ApiMisuse::UnknownSession)?;
         membership.leaving = true;
+        membership.leave_at = Some(now);
+        membership.try_leave(now, endpoint);
         Ok(())
     }
 
@@ -241,7 +247,8 @@ impl Groups {
     /// When something is due.
     pub(crate) fn wake(&self) -> Option<Time> {
         let wakes = |membership: &Membership| {
-            [membership.member.wake(), membership.switch.as_ref().map(|switch| switch.at)]
+            let switch = membership.switch.as_ref().map(|switch| switch.at);
+            [membership.member.wake(), switch, membership.leave_at]
         };
         self.members.values().flat_map(wakes).flatten().min()
     }
@@ -257,6 +264,7 @@ impl Groups {
         for spi in spis {
             let Some(membership) = self.members.get_mut(&spi) else { continue };
             membership.switch(now, media);
+            membership.try_leave(now, endpoint);
             membership.member.handle_timeout(now);
             self.drain(now, endpoint, media, spi, &mut events);
         }
@@ -396,6 +404,17 @@ impl Membership {
             {
                 installed.epoch = epoch;
             }
+        }
+    }
+
+    /// Asks the controller to let us go, if that is due: a moment later if another request is on its way.
+    fn try_leave(&mut self, now: Time, endpoint: &mut Endpoint) {
+        if self.leave_at.take_if(|at| *at <= now).is_none() {
+            return;
+        }
+        let asked = endpoint.ask_group(now, self.session, self.member.values(), &GroupAsk::Leave);
+        if asked.is_err() && endpoint.remote(self.session).is_some() {
+            self.leave_at = Some(now + REPORT_INTERVAL);
         }
     }
 
