@@ -20,9 +20,9 @@ PROVIDERS = {"mikey-crypto-aws-lc", "mikey-crypto-rust"}
 TABLE = {
     "mikey-wire": (set(), set(), set()),
     "mikey-crypto": (set(), {"zeroize", "subtle", "rustls-pki-types"}, set()),
-    # Kernels of the default provider; the one crate with unsafe code, and nothing else in it.
-    "mikey-crypto-aws-lc": ({"mikey-crypto"}, ANY, {"mikey-srtp"}),
-    "mikey-crypto-rust": ({"mikey-crypto"}, ANY, {"mikey-srtp"}),
+    "mikey-crypto-rust": ({"mikey-crypto"}, ANY, set()),
+    # The default provider takes from the other what AWS-LC has slower or not at all.
+    "mikey-crypto-aws-lc": ({"mikey-crypto", "mikey-crypto-rust"}, ANY, set()),
     # core has no hash map; the context database needs one.
     "mikey-srtp": ({"mikey-crypto"}, {"zeroize", "subtle", "hashbrown"}, PROVIDERS),
     "mikey-proto": (
@@ -53,7 +53,7 @@ TABLE = {
     "mikey-bench": (ANY, ANY, ANY),
 }
 
-NO_STD = {"mikey-wire", "mikey-crypto", "mikey-srtp"}
+NO_STD = {"mikey-wire", "mikey-crypto", "mikey-srtp", "mikey-crypto-rust"}
 OWN_LINTS = {"mikey-ffi"}
 
 

@@ -11,9 +11,8 @@ use aws_lc_rs::rsa::{
 use mikey_crypto::{
     AuthFailed, Decryptor, EncryptFailed, EncryptionScheme, KeyRejected, MethodId, SecretBytes, SecureRandom,
 };
+use mikey_crypto_rust::der;
 use zeroize::Zeroizing;
-
-use crate::der;
 
 /// Method 7.
 pub(crate) struct RsaOaep;

@@ -1,8 +1,8 @@
 //! The default cryptographic provider of MIKEYv2, on AWS-LC and RustCrypto.
 //!
 //! [`provider`] is the whole interface. Which library does what was decided by measuring: AWS-LC for public keys and
-//! AEADs, RustCrypto for hashes, HMAC and AES in counter mode (kept key states without allocation; SHA-NI, AES-NI and
-//! VAES are found at run time), crypto-bigint for the MODP groups.
+//! AEADs; from `mikey-crypto-rust` hashes, HMAC, AES in counter mode (kept key states without allocation; SHA-NI, AES-NI
+//! and VAES are found at run time) and the MODP groups.
 //!
 //! Randomness: private values of Diffie-Hellman come from the [`SecureRandom`](mikey_crypto::SecureRandom) that is
 //! passed in. AWS-LC's safe interface takes no outside randomness for ML-KEM, ECDSA and RSA: those draw from
@@ -13,13 +13,11 @@
 use std::sync::Arc;
 
 use mikey_crypto::{CryptoProvider, V1Algorithms};
+use mikey_crypto_rust::srtp::Srtp;
+use mikey_crypto_rust::{MODP_1536, OsRandom, PRFS, SHA1, SHA256};
 
-mod der;
 mod encrypt;
-mod hash;
-mod hmac_sha256;
 mod kx;
-mod random;
 mod sign;
 mod srtp;
 mod suite;
@@ -29,22 +27,22 @@ mod suite;
 pub fn provider() -> CryptoProvider {
     CryptoProvider {
         name: "aws-lc",
-        prfs: hash::PRFS,
+        prfs: PRFS,
         groups: kx::GROUPS,
         suites: suite::SUITES,
         signatures: sign::SCHEMES,
         rsa_oaep: &encrypt::RsaOaep,
         certificate_algorithms: sign::CERTIFICATE_ALGORITHMS,
-        sha256: hash::SHA256,
-        sha1: hash::SHA1,
+        sha256: SHA256,
+        sha1: SHA1,
         v1: V1Algorithms {
-            oakley5: kx::OAKLEY_5,
+            oakley5: MODP_1536,
             verify_rsa_pkcs1_sha256: sign::verify_rsa_pkcs1_sha256,
             verify_rsa_pkcs1_sha1: sign::verify_rsa_pkcs1_sha1,
         },
-        srtp: &srtp::Srtp,
+        srtp: &Srtp::<srtp::Gcm>::NEW,
         load_signer: sign::load_signer,
         load_decryptor: encrypt::load_decryptor,
-        random: Arc::new(random::OsRandom),
+        random: Arc::new(OsRandom),
     }
 }

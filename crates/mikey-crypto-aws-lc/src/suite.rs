@@ -1,40 +1,19 @@
 //! Protection suites 1 to 5: AES-CM from RustCrypto, AEADs from AWS-LC.
 
-use core::marker::PhantomData;
-
-use aes::cipher::{KeyIvInit, StreamCipher};
 use aws_lc_rs::aead::{
     AES_128_GCM, AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey,
 };
-use mikey_crypto::{Aead, AuthFailed, CtrCipher, Suite, SuiteId};
-
-use crate::hash::SHA256;
+use mikey_crypto::{Aead, AuthFailed, Suite, SuiteId};
+use mikey_crypto_rust::{AES_CM_128, AES_CM_256};
 
 /// The suites of M-SP.
 pub(crate) static SUITES: &[Suite] = &[
-    Suite::ctr_hmac(
-        SuiteId::AES_CM_128_HMAC_SHA_256,
-        &Ctr::<ctr::Ctr128BE<aes::Aes128>>(PhantomData),
-        SHA256,
-    ),
-    Suite::ctr_hmac(
-        SuiteId::AES_CM_256_HMAC_SHA_256,
-        &Ctr::<ctr::Ctr128BE<aes::Aes256>>(PhantomData),
-        SHA256,
-    ),
+    AES_CM_128,
+    AES_CM_256,
     Suite::aead(SuiteId::AES_128_GCM, &AwsLcAead(&AES_128_GCM)),
     Suite::aead(SuiteId::AES_256_GCM, &AwsLcAead(&AES_256_GCM)),
     Suite::aead(SuiteId::CHACHA20_POLY1305, &AwsLcAead(&CHACHA20_POLY1305)),
 ];
-
-struct Ctr<C>(PhantomData<fn() -> C>);
-
-impl<C: KeyIvInit + StreamCipher> CtrCipher for Ctr<C> {
-    fn apply(&self, key: &[u8], iv: &[u8; 16], data: &mut [u8]) -> Result<(), AuthFailed> {
-        let mut cipher = C::new_from_slices(key, iv).map_err(|_| AuthFailed)?;
-        cipher.try_apply_keystream(data).map_err(|_| AuthFailed)
-    }
-}
 
 struct AwsLcAead(&'static Algorithm);
 

@@ -1,6 +1,7 @@
-//! RFC 7714 sections 16 and 17: whole SRTP and SRTCP packets under AES-GCM, given by their session keys.
+//! RFC 7714 sections 16 and 17: whole SRTP and SRTCP packets under AES-GCM, given by their session keys, for both providers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use mikey_crypto::CryptoProvider;
 use mikey_crypto::srtp::{Opening, Sealing, SrtpCipher, SrtpTransform, TransformKeys};
 
 fn hex(text: &str) -> Vec<u8> {
@@ -8,7 +9,7 @@ fn hex(text: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-fn transform(key_len: u8) -> Box<dyn SrtpTransform> {
+fn transform(provider: &CryptoProvider, key_len: u8) -> Box<dyn SrtpTransform> {
     let key: Vec<u8> = (0..key_len).collect();
     let keys = TransformKeys {
         cipher: SrtpCipher::AesGcm,
@@ -17,7 +18,7 @@ fn transform(key_len: u8) -> Box<dyn SrtpTransform> {
         authentication: None,
         prefix_len: 0,
     };
-    mikey_crypto_aws_lc::provider().srtp.transform(&keys).unwrap()
+    provider.srtp.transform(&keys).unwrap()
 }
 
 fn iv(nonce: &str) -> [u8; 16] {
@@ -35,7 +36,20 @@ fn both_ways(
     protected: &str,
     tag: &str,
 ) {
-    let transform = transform(key_len);
+    for provider in [mikey_crypto_aws_lc::provider(), mikey_crypto_rust::provider()] {
+        one_provider(&*transform(&provider, key_len), nonce, clear, trailer, plain, protected, tag);
+    }
+}
+
+fn one_provider(
+    transform: &dyn SrtpTransform,
+    nonce: &str,
+    clear: usize,
+    trailer: Option<[u8; 4]>,
+    plain: &str,
+    protected: &str,
+    tag: &str,
+) {
     let (plain, protected, tag) = (hex(plain), hex(protected), hex(tag));
     let mut packet = plain.clone();
     let sealed = transform.seal(Sealing { iv: iv(nonce), packet: &mut packet, clear, trailer }).unwrap();

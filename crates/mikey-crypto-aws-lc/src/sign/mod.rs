@@ -6,10 +6,9 @@ use aws_lc_rs::signature::{
     VerificationAlgorithm,
 };
 use mikey_crypto::{AuthFailed, MethodId, SignatureScheme};
+use mikey_crypto_rust::der;
 use rustls_pki_types::SignatureVerificationAlgorithm;
 use webpki::aws_lc_rs as algorithms;
-
-use crate::der;
 
 mod ed25519;
 mod signer;

@@ -11,9 +11,7 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding,
 };
 use mikey_crypto::{KeyRejected, MethodId, SecureRandom, SignFailed, Signer};
-
-use super::ed25519;
-use crate::der;
+use mikey_crypto_rust::{der, ed25519};
 
 /// Loads an Ed25519, P-256, P-384 or RSA key.
 pub(crate) fn load_signer(pkcs8: &[u8]) -> Result<Box<dyn Signer>, KeyRejected> {

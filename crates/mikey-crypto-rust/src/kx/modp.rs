@@ -4,6 +4,8 @@
 //! the prime: 256 bits for 1536 and 2048, 320 bits for 3072, more than twice the strength of the group each (RFC 7919
 //! section 5.2 asks for 225 for 2048 and 275 for 3072). With 2 <= y <= p-2 a peer learns at most the lowest bit of it (RFC 6989 section 2.1).
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 use crypto_bigint::modular::{ConstMontyForm, ConstMontyParams};

@@ -1,13 +1,17 @@
-//! The transforms of SRTP: AES-CM and AES-f8 with HMAC-SHA-1 on RustCrypto, AES-GCM on AWS-LC.
+//! The transforms of SRTP: AES-CM and AES-f8 with HMAC-SHA-1 on RustCrypto, and AES-GCM as a provider has it.
 //!
-//! Each is the faster library at packet size (docs/performance.md). Key schedules and the two midstates of HMAC are
-//! made once per key; a packet costs its blocks and nothing else.
+//! Key schedules and the two midstates of HMAC are made once per key; a packet costs its blocks and nothing else
+//! (docs/performance.md).
 
 mod batch;
+#[cfg(feature = "provider")]
 mod gcm;
 mod keystream;
 mod mac;
 mod packet;
+
+use alloc::boxed::Box;
+use core::marker::PhantomData;
 
 use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
 use mikey_crypto::AuthFailed;
@@ -16,15 +20,71 @@ use mikey_crypto::srtp::{
     UnsupportedTransform,
 };
 
-use gcm::Gcm;
 use keystream::{Ctr, F8, Keystream, NoCipher, PrefixedCtr};
 use mac::{HmacSha1, Mac, NoMac};
 use packet::Composed;
 
-/// The provider's SRTP transforms.
-pub(crate) struct Srtp;
+/// AES-GCM of a provider, keyed once.
+pub trait GcmTransform: SrtpTransform + Sized + 'static {
+    /// Takes a key of 16 or 32 octets.
+    ///
+    /// # Errors
+    /// [`UnsupportedTransform`] if the key cannot be used.
+    fn with_key(key: &[u8]) -> Result<Self, UnsupportedTransform>;
+}
 
-impl SrtpCrypto for Srtp {
+/// All transforms of SRTP, with `G` for AES-GCM.
+pub struct Srtp<G>(PhantomData<fn() -> G>);
+
+impl<G> Srtp<G> {
+    /// There is nothing in it.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+/// The transforms of this crate's provider.
+#[cfg(feature = "provider")]
+pub(crate) static RUST_CRYPTO: Srtp<gcm::Gcm> = Srtp::NEW;
+
+/// Makes AES-GCM of keys that fit it.
+///
+/// # Errors
+/// [`UnsupportedTransform`] if the keys are another transform's.
+pub fn gcm<G: GcmTransform>(keys: &TransformKeys<'_>) -> Result<G, UnsupportedTransform> {
+    if !matches!(keys.encryption.len(), 16 | 32) || keys.authentication.is_some() || keys.prefix_len != 0 {
+        return Err(UnsupportedTransform);
+    }
+    G::with_key(keys.encryption)
+}
+
+/// Room for what [`associated`] puts together: RTCP's first header and SSRC, and the word of E flag and index (RFC 7714
+/// section 9.2).
+pub type AssociatedData = [u8; 12];
+
+/// AES-GCM's associated data: the clear part of a packet, of SRTCP with the trailer behind it.
+///
+/// # Errors
+/// [`AuthFailed`] if clear part and trailer are longer than SRTCP's.
+#[inline]
+pub fn associated<'a>(
+    clear: &'a [u8],
+    trailer: Option<[u8; 4]>,
+    joined: &'a mut AssociatedData,
+) -> Result<&'a [u8], AuthFailed> {
+    match trailer {
+        None => Ok(clear),
+        Some(trailer) => join(clear, trailer, joined),
+    }
+}
+
+#[cold]
+fn join<'a>(clear: &[u8], trailer: [u8; 4], joined: &'a mut AssociatedData) -> Result<&'a [u8], AuthFailed> {
+    let len = clear.len();
+    joined.get_mut(..len).ok_or(AuthFailed)?.copy_from_slice(clear);
+    joined.get_mut(len..len + 4).ok_or(AuthFailed)?.copy_from_slice(&trailer);
+    joined.get(..len + 4).ok_or(AuthFailed)
+}
+
+impl<G: GcmTransform> SrtpCrypto for Srtp<G> {
     fn aes_cm_prf(&self, key: &[u8], iv: &[u8; 16], out: &mut [u8]) -> Result<(), UnsupportedTransform> {
         match key.len() {
             16 => Ctr::<Aes128Enc>::with_key(key)?.apply(iv, out),
@@ -36,15 +96,15 @@ impl SrtpCrypto for Srtp {
     }
 
     fn transform(&self, keys: &TransformKeys<'_>) -> Result<Box<dyn SrtpTransform>, UnsupportedTransform> {
-        dispatch(keys, Boxed)
+        dispatch::<G, _>(keys, Boxed)
     }
 
     fn seal_once(&self, keys: &TransformKeys<'_>, job: Sealing<'_>) -> Result<Tag, AuthFailed> {
-        dispatch(keys, SealOnce(job)).map_err(|UnsupportedTransform| AuthFailed)?
+        dispatch::<G, _>(keys, SealOnce(job)).map_err(|UnsupportedTransform| AuthFailed)?
     }
 
     fn open_once(&self, keys: &TransformKeys<'_>, job: Opening<'_>) -> Result<(), AuthFailed> {
-        dispatch(keys, OpenOnce(job)).map_err(|UnsupportedTransform| AuthFailed)?
+        dispatch::<G, _>(keys, OpenOnce(job)).map_err(|UnsupportedTransform| AuthFailed)?
     }
 
     fn seal_batch(&self, batch: &mut [Option<BatchSealing<'_>>]) {
@@ -89,9 +149,12 @@ impl Visitor for OpenOnce<'_> {
     }
 }
 
-fn dispatch<V: Visitor>(keys: &TransformKeys<'_>, visitor: V) -> Result<V::Output, UnsupportedTransform> {
+fn dispatch<G: GcmTransform, V: Visitor>(
+    keys: &TransformKeys<'_>,
+    visitor: V,
+) -> Result<V::Output, UnsupportedTransform> {
     match (keys.cipher, keys.encryption.len()) {
-        (SrtpCipher::AesGcm, _) => Ok(visitor.visit(Gcm::new(keys)?)),
+        (SrtpCipher::AesGcm, _) => Ok(visitor.visit(gcm::<G>(keys)?)),
         (SrtpCipher::Null, _) => with_mac::<NoCipher, HmacSha1, V>(keys, visitor),
         (SrtpCipher::AesCm, len) if keys.prefix_len != 0 => prefixed(keys, len, visitor),
         (SrtpCipher::AesCm, 16) => with_mac::<Ctr<Aes128Enc>, HmacSha1, V>(keys, visitor),

@@ -123,6 +123,8 @@ const H0: [u32; 8] =
 
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
     use hmac::{Hmac, KeyInit, Mac};
 
     use super::*;

@@ -179,6 +179,8 @@ const H0: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, clippy::indexing_slicing, clippy::unwrap_used)]
 mod tests {
+    use std::vec::Vec;
+
     use hmac::{Hmac, KeyInit, Mac as _};
 
     use super::*;

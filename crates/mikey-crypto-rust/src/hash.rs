@@ -1,6 +1,7 @@
 //! SHA-1, SHA-256, SHA-384 and HMAC (RFC 2104) from RustCrypto, and the PRFs over them. HMAC-SHA-256, which key
 //! schedules are made of, is in `hmac_sha256`.
 
+use alloc::boxed::Box;
 use core::marker::PhantomData;
 
 use hmac::digest::block_api::BlockSizeUser;
@@ -11,14 +12,14 @@ use zeroize::Zeroize;
 use crate::hmac_sha256::HmacSha256;
 
 /// SHA-1, for MIKEY version 1.
-pub(crate) static SHA1: &dyn Hash = &RustCrypto::<sha1::Sha1>::NEW;
+pub static SHA1: &dyn Hash = &RustCrypto::<sha1::Sha1>::NEW;
 /// SHA-256.
-pub(crate) static SHA256: &dyn Hash = &Sha256;
+pub static SHA256: &dyn Hash = &Sha256;
 /// SHA-384.
 pub(crate) static SHA384: &dyn Hash = &RustCrypto::<sha2::Sha384>::NEW;
 
 /// The PRFs of M-SP.
-pub(crate) static PRFS: &[Prf] = &[Prf::hmac_sha_256(SHA256), Prf::hmac_sha_384(SHA384)];
+pub static PRFS: &[Prf] = &[Prf::hmac_sha_256(SHA256), Prf::hmac_sha_384(SHA384)];
 
 struct Sha256;
 

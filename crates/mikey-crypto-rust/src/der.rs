@@ -4,26 +4,30 @@
 
 use mikey_crypto::KeyRejected;
 
-pub(crate) const INTEGER: u8 = 0x02;
-pub(crate) const BIT_STRING: u8 = 0x03;
-pub(crate) const OCTET_STRING: u8 = 0x04;
-pub(crate) const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const OCTET_STRING: u8 = 0x04;
+const SEQUENCE: u8 = 0x30;
 
-/// AlgorithmIdentifier contents (RFC 3279, RFC 5480, RFC 8410): OID and parameters.
-pub(crate) const RSA_ENCRYPTION: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
-pub(crate) const EC_P256: &[u8] =
-    b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
-pub(crate) const EC_P384: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
-pub(crate) const ED25519: &[u8] = b"\x06\x03\x2b\x65\x70";
+// AlgorithmIdentifier contents (RFC 3279, RFC 5480, RFC 8410): OID and parameters.
+
+/// RSA, whatever it is used for.
+pub const RSA_ENCRYPTION: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+/// P-256.
+pub const EC_P256: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
+/// P-384.
+pub const EC_P384: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
+/// Ed25519.
+pub const ED25519: &[u8] = b"\x06\x03\x2b\x65\x70";
 
 /// Bits that an RSA modulus may have.
-pub(crate) const RSA_BITS: core::ops::RangeInclusive<usize> = 2048..=4096;
+pub const RSA_BITS: core::ops::RangeInclusive<usize> = 2048..=4096;
 
 /// What a private key that should be RSA is refused with.
-pub(crate) const RSA_REJECTED: KeyRejected = KeyRejected("it is not an RSA key of 2048 to 4096 bits");
+pub const RSA_REJECTED: KeyRejected = KeyRejected("it is not an RSA key of 2048 to 4096 bits");
 
 /// Splits off the contents of the element of type `tag` that `input` begins with.
-pub(crate) fn take<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
+fn take<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
     let (&found, rest) = input.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (len, rest) = match first {
@@ -52,13 +56,14 @@ pub(crate) fn take<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
 }
 
 /// `take`, and nothing may follow.
-pub(crate) fn only(mut input: &[u8], tag: u8) -> Option<&[u8]> {
+fn only(mut input: &[u8], tag: u8) -> Option<&[u8]> {
     let content = take(&mut input, tag)?;
     input.is_empty().then_some(content)
 }
 
 /// The public key octets of a SubjectPublicKeyInfo (RFC 5280 section 4.1) with exactly this algorithm.
-pub(crate) fn public_key<'a>(spki: &'a [u8], algorithm: &[u8]) -> Option<&'a [u8]> {
+#[must_use]
+pub fn public_key<'a>(spki: &'a [u8], algorithm: &[u8]) -> Option<&'a [u8]> {
     let mut spki = only(spki, SEQUENCE)?;
     if take(&mut spki, SEQUENCE)? != algorithm {
         return None;
@@ -70,7 +75,8 @@ pub(crate) fn public_key<'a>(spki: &'a [u8], algorithm: &[u8]) -> Option<&'a [u8
 }
 
 /// The AlgorithmIdentifier contents of a PKCS #8 private key (RFC 5958).
-pub(crate) fn private_key_algorithm(pkcs8: &[u8]) -> Option<&[u8]> {
+#[must_use]
+pub fn private_key_algorithm(pkcs8: &[u8]) -> Option<&[u8]> {
     let mut key = only(pkcs8, SEQUENCE)?;
     let _version = take(&mut key, INTEGER)?;
     let algorithm = take(&mut key, SEQUENCE)?;
@@ -79,7 +85,8 @@ pub(crate) fn private_key_algorithm(pkcs8: &[u8]) -> Option<&[u8]> {
 }
 
 /// The RSAPublicKey (RFC 8017 appendix A.1.1) of a SubjectPublicKeyInfo, if its modulus has a size that is taken.
-pub(crate) fn rsa_public_key(spki: &[u8]) -> Option<&[u8]> {
+#[must_use]
+pub fn rsa_public_key(spki: &[u8]) -> Option<&[u8]> {
     let key = public_key(spki, RSA_ENCRYPTION)?;
     RSA_BITS.contains(&rsa_modulus_bits(key)?).then_some(key)
 }
@@ -97,6 +104,8 @@ fn rsa_modulus_bits(key: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::vec;
+
     use super::*;
 
     #[test]

@@ -159,6 +159,9 @@ impl<A: Aes> Keystream for F8<A> {
 
 #[cfg(test)]
 mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
     use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
     use mikey_crypto::srtp::SrtpCipher;
 
