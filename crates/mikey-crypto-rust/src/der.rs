@@ -21,6 +21,7 @@ pub const EC_P384: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x8
 pub const ED25519: &[u8] = b"\x06\x03\x2b\x65\x70";
 
 /// Bits that an RSA modulus may have.
+// R9.8
 pub const RSA_BITS: core::ops::RangeInclusive<usize> = 2048..=4096;
 
 /// What a private key that should be RSA is refused with.

@@ -2,6 +2,7 @@
 
 /// Whether a key has small order, so that one signature fits many messages, or its y is not reduced modulo
 /// p = 2^255 - 19, so that one key has two names.
+// R9.8
 #[must_use]
 pub fn is_weak(key: &[u8; 32]) -> bool {
     let mut y = *key;

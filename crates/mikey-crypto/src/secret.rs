@@ -55,6 +55,7 @@ impl<const N: usize> Drop for Secret<N> {
 impl<const N: usize> ZeroizeOnDrop for Secret<N> {}
 
 /// A secret whose length is known at run time only. It never reallocates, so no copy stays behind.
+// R8.4
 pub struct SecretBytes(Box<[u8]>);
 
 impl SecretBytes {
@@ -118,6 +119,7 @@ impl Drop for SecretBytes {
 impl ZeroizeOnDrop for SecretBytes {}
 
 /// Whether two octet strings are equal, in a time that depends on their lengths alone.
+// R7.10
 #[must_use]
 pub fn ct_eq(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
@@ -127,6 +129,7 @@ pub fn ct_eq(a: &[u8], b: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    // R7.10
     #[test]
     fn comparison_sees_every_octet_and_the_length() {
         assert!(ct_eq(b"mikey", b"mikey"));

@@ -113,6 +113,7 @@ impl EndpointConfig {
     }
 
     /// Who of us answers an INIT_REQ that asks for this name, or for nobody.
+    // R9.19
     pub(crate) fn answering(&self, asked: Option<&Name>) -> Option<&Identity> {
         let Some(asked) = asked else { return self.identities.first() };
         let diverted = || self.identities.first().filter(|_| self.stands_in_for.contains(asked));

@@ -245,6 +245,7 @@ impl PskTable {
     ///
     /// # Errors
     /// [`ApiMisuse::ShortPsk`] for fewer than 16 octets: a PSK is random key material, never a password.
+    // R9.4
     pub fn insert(&mut self, a: Name, b: Name, key: SecretBytes) -> Result<(), ApiMisuse> {
         if key.len() < MIN_PSK {
             return Err(ApiMisuse::ShortPsk);

@@ -166,6 +166,7 @@ pub enum ApiMisuse {
 
 impl Error {
     /// What the peer learns, in a protected ERROR: one code for every failure of AUTH, certificate, name and policy.
+    // R15.4
     #[must_use]
     pub fn error_no(&self) -> Option<ErrorNo> {
         match self {

@@ -87,6 +87,7 @@ pub const MAX_GROUP_SSRCS: u8 = 16;
 pub const MAX_CHAIN: usize = 7;
 
 /// How long a request's T may run: 2^32 - 1 is never used.
+// R10.6
 pub const MAX_T: u32 = u32::MAX - 1;
 
 /// How long an offer in signalling waits for answers, and the callee's half-open session for CCE: SIP's own limit for an

@@ -140,6 +140,7 @@ impl Proposal {
     }
 
     /// The responder's choice from an offer, by the order of its own lists.
+    // R6.1
     pub(crate) fn choose_from(&self, offer: &Self) -> Result<Choice, Mismatch> {
         let pick = |ty: MspParam, theirs: MspParam, name: &'static str| {
             let theirs = offer.list(theirs);
@@ -179,6 +180,7 @@ impl Proposal {
     }
 
     /// The SP payload of an answer: the choice, one value each, and what this side declares.
+    // R6.2
     pub(crate) fn answer(&self, choice: &Choice) -> Self {
         let mut answer = self.clone();
         let one = [
@@ -199,6 +201,7 @@ impl Proposal {
     }
 
     /// Checks an answer against our own offer: exactly one value each, and each of them offered.
+    // R6.2, R12.7
     pub(crate) fn check_answer(&self, answer: &Self) -> Result<Choice, PeerFault> {
         let one = |ty: MspParam, offered: MspParam, name: &'static str| match *answer.list(ty) {
             [value] if self.list(offered).contains(&value) => Ok(value),
@@ -319,6 +322,7 @@ mod tests {
         }
     }
 
+    // R6.1
     #[test]
     fn the_responders_order_decides() {
         let offer = proposal(|p| p.suites = vec![SuiteId(3), SuiteId(4), SuiteId(5)]);
@@ -344,6 +348,7 @@ mod tests {
         assert!(choice.uses_psk());
     }
 
+    // R6.2
     #[test]
     fn an_answer_must_choose_one_offered_value_each() {
         let offer = proposal(|p| p.prfs = vec![PrfId(1)]);

@@ -173,6 +173,7 @@ impl Policy {
     }
 
     /// Checks that the provider has everything that is listed, and that no list is empty.
+    // R6.6
     pub(crate) fn check(&self, provider: &CryptoProvider) -> Result<(), ApiMisuse> {
         let all = |what, ok: bool| if ok { Ok(()) } else { Err(ApiMisuse::Policy(what)) };
         let listed = |n: usize| n > 0;

@@ -64,6 +64,7 @@ impl SasShare {
 }
 
 /// Checks what a side reveals against what it committed to.
+// R9.10
 pub(crate) fn check_reveal(
     provider: &CryptoProvider,
     role: Role,

@@ -193,6 +193,7 @@ impl Offer {
     }
 
     /// The streams that we send, as early media: under the first policy that is offered for each.
+    // R13.2
     pub(crate) fn early(&self) -> Vec<Agreed> {
         let ours = self.sessions.iter().filter(|s| sender_of(s.cs_id) == self.local);
         let agreed = |s: &OfferedSession| {
@@ -242,6 +243,7 @@ impl Offer {
     }
 
     /// Checks an answer: its CS map, and for each chosen policy that its SP came back octet for octet.
+    // R4.10, R4.11, R4.12
     pub(crate) fn check_answer(
         &self,
         map: &[GenericCs<'_>],

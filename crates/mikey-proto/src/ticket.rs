@@ -92,6 +92,7 @@ impl TicketTable {
     }
 
     /// Uses a ticket up.
+    // R13.4
     pub(crate) fn take(&mut self, now: Time, opaque: &[u8]) -> Option<Issued> {
         let opaque: &[u8; OPAQUE_LEN] = opaque.try_into().ok()?;
         self.tickets.remove(opaque).filter(|issued| issued.expires > now)
@@ -133,6 +134,7 @@ mod tests {
         NewTicket { session: SessionId(session), psk: SecretBytes::zeroed(32), terms }
     }
 
+    // R13.4
     #[test]
     fn a_ticket_works_once_and_in_its_time() {
         let mut table = TicketTable::default();

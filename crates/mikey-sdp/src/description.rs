@@ -66,6 +66,7 @@ impl Offered {
         self.offers.iter().map(|offer| offer.protocol.as_str()).collect::<Vec<_>>().join(";")
     }
 
+    // R18.5
     fn at(attributes: &[Attribute], level: Level) -> Result<Self, SdpError> {
         let offers: Vec<KeyMgmt> = read(attributes, KeyMgmt::ATTRIBUTE, level, MAX_OFFERS)?;
         // Which of two would be meant, nothing says (docs/spec.md, "Signalling").

@@ -309,6 +309,7 @@ fn kem_stripped_from_the_offer() {
 }
 
 /// With `pq-required` an answer without the hybrid is not even looked at, and the true one is waited for.
+// R6.9
 #[test]
 fn kem_required_is_waited_for() {
     let (mut alice, mut bob) = (with_psk(ALICE, BOB, [7; 32], 1), with_psk(BOB, ALICE, [7; 32], 2));
@@ -339,6 +340,7 @@ fn with_sas(own: &str, seed: u64) -> EndpointConfig {
 }
 
 /// Who could choose what it reveals after it has seen the other's share would try values until the strings are equal.
+// R9.10
 #[test]
 fn sas_reveals_what_was_committed_to() {
     let sha256 = provider(0).sha256;
@@ -408,6 +410,7 @@ fn sas_differs_with_somebody_in_the_middle() {
 }
 
 /// A session that somebody else's SPIs point to stays what it is.
+// R10.13
 #[test]
 fn a_new_call_with_the_spis_of_a_session_does_not_replace_it() {
     let parties = Parties::new(KeyKind::Ed25519);

@@ -209,6 +209,7 @@ fn without_a_common_exchange_the_call_fails() {
 }
 
 /// CCE2_REQ has no place for a true name: who hides calls by CCE, or not at all.
+// R12.5
 #[test]
 fn who_hides_its_name_does_not_offer_it() {
     let parties = Parties::new(KeyKind::Ed25519);

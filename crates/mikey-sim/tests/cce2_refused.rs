@@ -42,6 +42,7 @@ fn a_caller_written_by_hand_is_accepted_if_all_is_right() {
 type Keys = Vec<(u8, Vec<u8>)>;
 
 /// What KEMAC brought is from whoever has the PSK or signed: it learns by a protected ERROR that it was refused.
+// R12.6
 #[test]
 fn a_tgk_that_is_none_is_refused() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -142,6 +143,7 @@ fn counting_bob(parties: &Parties) -> Bob {
 
 /// Rules 23 and 58: nothing is decrypted for somebody who has not signed, once for somebody who has, and what came out of it
 /// shows nowhere: not in an answer, a counter or an event.
+// R12.1, R12.2
 #[test]
 fn whatever_is_wrong_with_an_envelope_looks_like_a_wrong_kemac() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -289,6 +291,7 @@ fn failures(world: &mut World<Endpoint>) -> Vec<Error> {
 }
 
 /// R12.3: nothing is encrypted to a key that may also sign, or that is not the callee's.
+// R12.3
 #[test]
 fn nothing_is_encrypted_to_a_wrong_certificate() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -355,6 +358,7 @@ fn nothing_is_encrypted_to_a_wrong_certificate() {
 }
 
 /// R12.4: V is what proves the callee, and covers both names, the request and the answer.
+// R12.4
 #[test]
 fn a_callee_that_cannot_make_v_is_nobody() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -396,6 +400,7 @@ fn a_callee_that_cannot_make_v_is_nobody() {
 }
 
 /// CERTr comes with EXCH 3 and with nothing else, and an answer may not mix exchanges and methods.
+// R12.7
 #[test]
 fn answers_that_mix_the_options_open_no_branch() {
     let parties = Parties::new(KeyKind::Ed25519);

@@ -104,6 +104,7 @@ fn judge(ca: &Ca, own: &str, fault: CertificateFault) -> EndpointConfig {
     config
 }
 
+// R9.3, R9.9, R15.4
 #[test]
 fn callers_with_wrong_certificates_are_refused() {
     let ca = Ca::new("ca");
@@ -230,6 +231,7 @@ fn a_caller_written_by_hand_is_accepted_if_all_is_right() {
     assert_eq!(world.node(0).metrics().sessions, 1);
 }
 
+// R9.14
 #[test]
 fn a_certificate_for_another_name_is_refused() {
     bob_refuses(
@@ -273,6 +275,7 @@ fn no_certificate_is_refused() {
     );
 }
 
+// R9.1
 #[test]
 fn a_key_of_another_kind_is_refused() {
     for kind in [KeyKind::P256, KeyKind::P384, KeyKind::Rsa2048] {
@@ -284,6 +287,7 @@ fn a_key_of_another_kind_is_refused() {
     }
 }
 
+// R9.1
 #[test]
 fn an_auth_of_another_method_is_refused() {
     for method in [1, 2, 3, 5, 6, 7] {
@@ -327,6 +331,7 @@ fn an_auth_of_another_key_name_or_text_is_refused() {
 }
 
 /// A name that was not hidden in INIT_REQ is not another one in CCE_REQ.
+// R9.15
 #[test]
 fn another_name_in_cce_is_refused() {
     for other in [CAROL, BOB] {
@@ -389,6 +394,7 @@ fn alice_refuses(as_name: &'static str, call: &Call, shows: impl Fn(&Ca) -> Show
     refusal
 }
 
+// R9.17
 #[test]
 fn callees_that_show_something_else_are_refused() {
     let good = |ca: &Ca| Shows::certificate(ca.issue(BOB, KeyKind::Ed25519, |_| ()));
@@ -430,6 +436,7 @@ fn callees_that_show_something_else_are_refused() {
 }
 
 /// Somebody else answers, with a good certificate for its own name.
+// R9.7
 #[test]
 fn a_retargeted_call_is_refused_or_reported() {
     const DAVE: &str = "sip:dave@example.com";

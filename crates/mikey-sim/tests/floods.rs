@@ -132,6 +132,7 @@ fn refused_key_exchanges_count_as_load() {
 }
 
 /// One burst of answers with a DH value that is refused, from one address.
+// R6.3
 #[test]
 fn refused_answers_do_not_use_up_the_attempt() {
     let parties = Parties::new(KeyKind::Ed25519);

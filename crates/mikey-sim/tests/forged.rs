@@ -177,6 +177,7 @@ fn forged_answers_with_the_spis_of_the_true_one() {
 }
 
 /// An impostor that goes all the way: it holds the keys of its branch, and has no credential.
+// R9.2, R10.12
 #[test]
 fn an_impostor_of_the_responder_is_not_established() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -206,6 +207,7 @@ fn an_impostor_of_the_responder_is_not_established() {
 
 /// Every number, alone and with an M-SP, with a cookie, from the peer's address and from elsewhere, before and after the
 /// true answer.
+// R15.2
 #[test]
 fn forged_errors_of_every_number_prevent_nothing() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -239,6 +241,7 @@ fn forged_errors_of_every_number_prevent_nothing() {
     }
 }
 
+// R10.1
 #[test]
 fn forged_errors_alone_end_nothing_before_its_time() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -264,6 +267,7 @@ fn forged_errors_alone_end_nothing_before_its_time() {
 }
 
 /// Invalid DH names a group of the offer: it is tried, at most two of them, and no group that was not offered.
+// R6.5
 #[test]
 fn a_forged_invalid_dh_leads_to_offered_groups_alone() {
     for wanted in [20_u8, 19, 236, 14, 15, 1, 0, 255] {
@@ -308,6 +312,7 @@ fn a_forged_invalid_dh_leads_to_offered_groups_alone() {
     }
 }
 
+// R10.11
 #[test]
 fn three_forged_cookies_are_followed_at_most() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -392,6 +397,7 @@ fn forged_requests_do_not_take_the_true_ones_place() {
 }
 
 /// Protected messages with the right HDR and SESSION and a KEMAC that nobody made with keys.
+// R7.2, R10.8
 #[test]
 fn forged_protected_messages_are_dropped() {
     let parties = Parties::new(KeyKind::Ed25519);

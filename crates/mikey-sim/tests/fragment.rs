@@ -110,6 +110,7 @@ fn chains_of_sixteen_kibibytes_cross_the_path_in_fragments() {
     }
 }
 
+// R7.7
 #[test]
 fn what_fits_is_not_cut() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -118,6 +119,7 @@ fn what_fits_is_not_cut() {
     assert!(pair.world.sent.iter().all(|d| fragment(&d.bytes).is_none()));
 }
 
+// R7.7
 #[test]
 fn any_single_fragment_may_be_lost_or_come_twice() {
     let fixture = fixture();
@@ -246,6 +248,7 @@ fn chains_of_up_to_seven_certificates_are_followed() {
 }
 
 /// Somebody who holds the keys of a half-open session, but no credential, and cuts as no endpoint would.
+// R7.9
 #[test]
 fn fragments_that_do_not_fit_are_refused_and_memory_is_bounded() {
     let ca = Ca::new("ca");

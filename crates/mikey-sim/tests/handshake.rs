@@ -71,6 +71,7 @@ fn every_profile_works_with_itself() {
     }
 }
 
+// R6.1
 #[test]
 fn the_responders_group_is_found_by_a_second_init_req() {
     let (mut alice, mut bob) = (with_psk(ALICE, BOB, [7; 32], 1), with_psk(BOB, ALICE, [7; 32], 2));

@@ -94,6 +94,7 @@ fn a_confirmed_sas_is_told_and_gives_the_key_of_the_next_call() {
     assert_eq!((bob.peer.level, bob.peer.name), (AuthLevel::Psk, name(ALICE)));
 }
 
+// R9.12
 #[test]
 fn a_sas_that_differs_ends_the_session() {
     let mut pair = Pair::new(Link::perfect(1), with_sas(ALICE, 1), with_sas(BOB, 2));
@@ -106,6 +107,7 @@ fn a_sas_that_differs_ends_the_session() {
     assert_eq!(pair.world.node(0).metrics().sessions + pair.world.node(1).metrics().sessions, 0);
 }
 
+// R9.11
 #[test]
 fn after_the_reveal_a_late_answer_gets_an_attempt_of_its_own() {
     // Somebody answers first with an INIT_RESP of another endpoint; the true one comes later.
@@ -191,6 +193,7 @@ fn fingerprint_call(change: impl FnOnce(&mut Signalled, &mut Expected)) -> Pair 
     pair
 }
 
+// R6.8
 #[test]
 fn fingerprints_names_and_tls_ids_authenticate() {
     let (alice, bob) = fingerprint_call(|_, _| ()).established();
@@ -198,6 +201,7 @@ fn fingerprints_names_and_tls_ids_authenticate() {
     same_keys(&alice, &bob);
 }
 
+// R9.18
 #[test]
 fn each_part_of_what_was_signalled_must_match() {
     let nobody = |pair: Pair, what: &str| {

@@ -106,6 +106,7 @@ fn an_evicted_caller_completes_by_calling_on() {
     assert!(pair.metrics(1).half_open_evicted >= 3);
 }
 
+// R10.10
 #[test]
 fn above_the_threshold_no_state_is_kept_without_a_cookie() {
     let mut world = alone(|config| config.cookie_threshold = 3);
@@ -272,6 +273,7 @@ impl Ledger {
     }
 }
 
+// R10.9
 #[test]
 fn nobody_is_sent_more_than_three_times_what_came_from_it() {
     let ca = Ca::new("ca");
@@ -403,6 +405,7 @@ fn honest_calls_among_a_hundred_thousand_spoofed_requests_complete() {
     assert_eq!(world.node(0).metrics().half_open, 0, "nothing is left of it");
 }
 
+// R5.1
 #[test]
 fn an_init_req_of_more_than_2048_octets_is_dropped() {
     let mut world = alone(|_| ());
@@ -493,6 +496,7 @@ fn a_call_of_sixty_four_streams_completes() {
 }
 
 /// An unprotected error is answered by nobody, so two endpoints cannot be set upon each other.
+// R15.3
 #[test]
 fn an_error_draws_no_answer() {
     let mut world = alone(|_| ());

@@ -117,6 +117,7 @@ fn speech_on_a_bad_link_arrives_bit_for_bit_or_not_at_all() {
 }
 
 /// Bob's first answers are lost while he speaks already: Alice keeps what she cannot open yet, and loses nothing.
+// R13.2
 #[test]
 fn early_media_is_held_and_released() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -283,6 +284,7 @@ fn wrong_keys_are_refused() {
 }
 
 /// Somebody in the middle of the whole call: no media of either ever has a key that she knows, for none is handed out.
+// R8.3
 #[test]
 fn no_media_flows_with_somebody_who_is_not_the_peer() {
     let said: Arc<Mutex<usize>> = Arc::default();

@@ -13,6 +13,7 @@ use mikey_wire::DataType;
 use mikey_wire::v2::InitReq;
 
 /// A pseudonym serves one attempt (R9.13).
+// R9.13
 #[test]
 fn a_further_attempt_has_another_pseudonym() {
     let hidden = Name::pseudonym([9; 16]);

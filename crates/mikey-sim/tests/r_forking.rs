@@ -44,6 +44,7 @@ fn calls(world: &mut World<Endpoint>, call: &Call) {
 
 /// Two devices of Bob and, by retargeting, Carol answer one call. Alice talks to the second device. The others, with their
 /// own sessions and all credentials of their owner, neither hear the two nor can speak to Alice in that session.
+// R10.2
 #[test]
 fn r_fork_retarget() {
     let carol = with_psk(CAROL, ALICE, [8; 32], 200);
@@ -259,6 +260,7 @@ fn r_assoc() {
 
 /// Of four targets one does not know key management at all, one knows another version, one sends plain RTP, and one is able:
 /// SRTP is set up with that one, and what the others do is no reason to do without.
+// R6.8, R18.6
 #[test]
 fn r_best_secure() {
     let mut fork = forks([1, 7, 8, 9]);

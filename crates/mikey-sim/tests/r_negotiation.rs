@@ -217,6 +217,7 @@ fn r_agility() {
 }
 
 /// Somebody on the path takes the best away from each list, in every copy; or claims that something weaker is wanted.
+// R6.7
 #[test]
 fn r_downgrade() {
     let both = |n: usize, config: &mut EndpointConfig| {

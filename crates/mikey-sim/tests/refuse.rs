@@ -105,6 +105,7 @@ fn a_psk_does_not_replace_auth_of_the_callee() {
 }
 
 /// Nothing that is sent, no length, no count and no time tells whether a name is known.
+// R9.5
 #[test]
 fn an_unknown_psk_identity_looks_like_a_wrong_key() {
     let trace = |known: bool| {
@@ -127,6 +128,7 @@ fn an_unknown_psk_identity_looks_like_a_wrong_key() {
     assert_eq!(wrong, unknown);
 }
 
+// R9.4
 #[test]
 fn a_psk_of_fewer_than_sixteen_octets_is_refused() {
     for len in 0..16 {
@@ -137,6 +139,7 @@ fn a_psk_of_fewer_than_sixteen_octets_is_refused() {
     assert_eq!(PskTable::new().insert(name(ALICE), name(BOB), key), Ok(()));
 }
 
+// R9.6
 #[test]
 fn requests_from_our_own_name_or_for_somebody_else_look_like_nobody_is_there() {
     let ca = Ca::new("ca");
@@ -196,6 +199,7 @@ fn with_groups(own: &str, peer: &str, group: u8, seed: u64) -> EndpointConfig {
     config
 }
 
+// R4.15
 #[test]
 fn requests_with_bad_dh_values_cost_nothing_and_draw_nothing() {
     for (group, value) in bad_values() {
@@ -211,6 +215,7 @@ fn requests_with_bad_dh_values_cost_nothing_and_draw_nothing() {
     }
 }
 
+// R4.15
 #[test]
 fn answers_with_bad_dh_values_open_no_branch() {
     for (group, value) in bad_values() {
@@ -257,6 +262,7 @@ fn dh_values_of_a_wrong_length_or_of_another_group_are_malformed() {
 }
 
 /// What neither side has in common, and what an offer must have.
+// R15.1
 #[test]
 fn offers_without_common_ground_are_told_so_and_nothing_is_kept() {
     let ca = Ca::new("ca");

@@ -44,6 +44,7 @@ fn same_generation(pair: &Pair, n: u32) {
     assert_ne!(alice[0].master_key.expose(), alice[1].master_key.expose());
 }
 
+// R4.14
 #[test]
 fn either_side_renews_the_keys_with_and_without_dh() {
     for (n, with_dh) in [(0, false), (0, true), (1, false), (1, true)] {
@@ -76,6 +77,7 @@ fn the_exporter_stays_as_it_was() {
     assert_eq!(export(&pair, 1, bob), before);
 }
 
+// R11.4
 #[test]
 fn the_answerer_installs_what_it_receives_first() {
     let (mut pair, alice, _) = pair(Link::perfect(1), |_| ());
@@ -91,6 +93,7 @@ fn the_answerer_installs_what_it_receives_first() {
     );
 }
 
+// R11.3
 #[test]
 fn two_rekeys_at_once_end_with_one() {
     for seed in 0..50 {
@@ -171,6 +174,7 @@ fn closing_is_told_and_leaves_nothing() {
     }
 }
 
+// R11.7
 #[test]
 fn a_new_address_must_prove_itself() {
     let (mut pair, alice, bob) = pair(Link::perfect(1), |_| ());
@@ -192,6 +196,7 @@ fn a_new_address_must_prove_itself() {
     assert_eq!(pair.world.node(1).remote(bob), Some(address(9)));
 }
 
+// R11.7
 #[test]
 fn a_borrowed_address_does_not_move_the_peer() {
     let (mut pair, alice, bob) = pair(Link::perfect(1), |_| ());

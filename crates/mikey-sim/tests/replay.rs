@@ -84,6 +84,7 @@ fn messages_of_the_same_endpoints_in_every_state() {
 }
 
 /// Every message of a call, in every later state of the same call, from both addresses and from a stranger's.
+// R10.5
 #[test]
 fn messages_of_the_same_call_in_every_state() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -116,6 +117,7 @@ fn messages_of_the_same_call_in_every_state() {
     }
 }
 
+// R10.4, R10.7
 #[test]
 fn every_datagram_twice_or_thrice_changes_nothing() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -132,6 +134,7 @@ fn every_datagram_twice_or_thrice_changes_nothing() {
 }
 
 /// Two contexts with one key would be a two-time pad: identical octets are one branch, from wherever they come.
+// R10.3
 #[test]
 fn an_answer_that_comes_twice_is_one_branch() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -306,6 +309,7 @@ fn reflected_renewals_are_refused() {
     }
 }
 
+// R4.8
 #[test]
 fn wrong_spis_and_wrong_csb_ids_find_nothing() {
     let parties = Parties::new(KeyKind::Ed25519);

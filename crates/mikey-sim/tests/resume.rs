@@ -104,6 +104,7 @@ fn a_resumed_session_lives_on() {
     assert_eq!(pair.world.node(0).metrics().resumed, 2);
 }
 
+// R13.1
 #[test]
 fn a_repeat_draws_the_same_answer_and_nothing_else() {
     let (mut pair, ticket) = met(Link::perfect(1), |_| ());

@@ -73,6 +73,7 @@ fn honest(_: Time, datagram: Datagram) -> Vec<Datagram> {
     vec![datagram]
 }
 
+// R9.19
 #[test]
 fn by_policy_another_answers_and_both_are_told() {
     for (mode, level) in [(Mode::Certificate, AuthLevel::Certificate), (Mode::Psk, AuthLevel::Psk)] {
@@ -99,6 +100,7 @@ fn without_that_policy_the_answer_is_none() {
     }
 }
 
+// R9.19
 #[test]
 fn who_stands_in_for_nobody_or_for_another_looks_like_nobody() {
     for stands_in_for in [vec![], vec![name("sip:dave@example.com")]] {

@@ -139,6 +139,7 @@ fn whole_life(mut pair: Pair) -> (Pair, Transcript) {
     (pair, transcript)
 }
 
+// R8.4
 #[test]
 fn no_key_is_printed_and_none_is_sent() {
     let parties = Parties::new(KeyKind::Ed25519);

@@ -69,6 +69,7 @@ fn one_offer_three_answers_three_branches() {
     }
 }
 
+// R18.2
 #[test]
 fn answers_do_not_come_over_the_media_path() {
     let mut world = world(Link::perfect(1), 2);
@@ -108,6 +109,7 @@ fn a_forged_answer_costs_one_branch() {
     assert_eq!(sessions(&world.events(1)).len(), 1);
 }
 
+// R18.1
 #[test]
 fn bidding_down_is_refused() {
     let mut world = world(Link::perfect(1), 1);

@@ -506,6 +506,7 @@ fn run(kind: Kind, prf: PrfId, parties: &Parties) -> BTreeSet<String> {
     seen
 }
 
+// R8.2, R11.1
 #[test]
 fn every_hash_and_every_key_is_the_specifications() {
     let parties = Parties::new(KeyKind::Ed25519);

@@ -251,6 +251,7 @@ fn rows(out: &mut String, mode: Mode, role: usize, states: [&str; 5]) {
     }
 }
 
+// R10.1
 #[test]
 fn every_message_in_every_state_does_what_the_table_says() {
     let table = table();

@@ -95,6 +95,7 @@ fn one_copy_with_any_octet_changed_delays_the_call_at_most() {
     });
 }
 
+// R8.1
 #[test]
 fn with_any_octet_of_every_copy_changed_the_initiator_never_completes() {
     for_each_octet(|parties, mode, message, at| {
@@ -115,6 +116,7 @@ fn a_message_cut_at_any_length_is_dropped_and_the_call_completes() {
     });
 }
 
+// R7.3
 #[test]
 fn a_message_with_an_octet_appended_is_refused_and_the_call_completes() {
     let parties = Parties::new(KeyKind::Ed25519);
@@ -145,6 +147,7 @@ fn with_an_octet_appended_to_every_copy_nobody_is_fooled() {
 }
 
 /// Every octet of CCE is covered in every form of protection: counter mode with HMAC, each AEAD, and in the clear.
+// R7.1
 #[test]
 fn every_suite_covers_cce_whole() {
     use mikey_crypto::SuiteId;

@@ -44,6 +44,7 @@ fn same(vector: &Value, got: &Value, about: &str) {
     }
 }
 
+// R7.5
 #[test]
 fn every_call_is_reproduced() {
     for case in CASES {

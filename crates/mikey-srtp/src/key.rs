@@ -282,6 +282,7 @@ impl Context {
         self.rare.as_ref().map_or(Validity::Always, |rare| rare.validity)
     }
 
+    // R11.6
     #[inline]
     pub(crate) fn lifetime(&self) -> Lifetime {
         self.rare.as_ref().map_or(Lifetime::RFC3711, |rare| rare.lifetime)

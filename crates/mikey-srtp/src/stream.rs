@@ -84,6 +84,7 @@ impl Stream {
     }
 
     /// Puts a new key first. Inbound, the others stop at `retire` at the latest; outbound, at once. Index and ROC go on.
+    // R11.5
     pub(crate) fn rekey(&mut self, context: Arc<Context>, direction: Direction, retire: Time) {
         let key = KeyState::new(context, self.key.rtp_window.renewed());
         let old = core::mem::replace(&mut self.key, key);

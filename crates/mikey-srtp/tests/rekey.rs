@@ -33,6 +33,7 @@ fn at(pair: &mut Pair, now: Time, packet: &[u8]) -> Result<usize, UnprotectError
     pair.rx.unprotect_rtp(now, here(), &mut packet.to_vec()).map(|accepted| accepted.len)
 }
 
+// R11.5
 #[test]
 fn old_and_new_packets_are_accepted_until_the_old_key_retires() {
     for (name, policy) in policies() {

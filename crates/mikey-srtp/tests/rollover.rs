@@ -119,6 +119,7 @@ fn with_lifetime(lifetime: Lifetime) -> Pair {
     Pair::with(CM, StartIndex::BEGIN, change)
 }
 
+// R11.6
 #[test]
 fn a_key_stops_at_its_packets() {
     let mut pair = with_lifetime(Lifetime { srtp_packets: 32, srtcp_packets: 16, until: Time::NEVER });
@@ -153,6 +154,7 @@ fn a_key_stops_at_its_packets() {
     assert_eq!(pair.rx.stats().exhausted, 2);
 }
 
+// R11.6
 #[test]
 fn a_key_stops_at_its_time() {
     let until = Time::from_millis(1000);

@@ -213,6 +213,7 @@ impl<'a> Header<'a> {
 }
 
 impl<'a> GenericCs<'a> {
+    // R4.13
     fn decode(r: &mut Reader<'a>) -> Result<Self> {
         let cs_id = r.u8("CS ID")?;
         let prot = ProtType(r.u8("Prot type")?);

@@ -98,6 +98,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Refuses octets that nobody read.
+    // R4.2
     pub(crate) fn finish(&self, field: &'static str) -> Result<()> {
         match self.rest.len() {
             0 => Ok(()),
@@ -106,6 +107,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reserved bits are zero, or the message is not of this version.
+    // R4.6
     pub(crate) fn reserved(&self, bits: u8, field: &'static str) -> Result<()> {
         if bits == 0 { Ok(()) } else { Err(self.fail(field, DecodeErrorKind::Reserved)) }
     }

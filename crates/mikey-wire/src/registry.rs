@@ -421,6 +421,7 @@ code_points! {
 
 impl ExtType {
     /// Whether version 2 rejects a message that carries this type unknown (64 to 127).
+    // R4.4
     #[must_use]
     pub const fn must_be_understood(self) -> bool {
         matches!(self.0, 64..=127)

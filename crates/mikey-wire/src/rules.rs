@@ -88,6 +88,7 @@ pub(crate) fn at(
 }
 
 /// What a receiver of version 2 passes over (section 2).
+// R4.5
 pub(crate) fn is_skipped(payload: &Payload<'_>) -> bool {
     matches!(
         payload,
@@ -96,6 +97,7 @@ pub(crate) fn is_skipped(payload: &Payload<'_>) -> bool {
 }
 
 /// Checks order, place and number of every item.
+// R4.1, R4.3
 pub(crate) fn check(rows: &[Rule], items: &[Item<'_>]) -> Result<()> {
     let session = What::Ext(ExtType::SESSION);
     let end = items.last().map_or(0, |item| item.end);
@@ -239,6 +241,7 @@ impl<'a> Fields<'a> {
 }
 
 /// T of version 2: a counter, and not the value that is never used.
+// R4.16
 fn counter(t: T, item: &Item<'_>) -> Result<u32> {
     match t {
         T::Counter(value) if value != crate::limits::T_NEVER => Ok(value),
@@ -247,6 +250,7 @@ fn counter(t: T, item: &Item<'_>) -> Result<u32> {
     }
 }
 
+// R4.16
 fn rand32<'a>(octets: &'a [u8], item: &Item<'_>) -> Result<&'a [u8; 32]> {
     octets.try_into().map_err(|_| at(Some(item), 0, "RAND", DecodeErrorKind::Length(octets.len())))
 }

@@ -79,6 +79,7 @@ fn no_cut_plaintext_is_accepted() {
     }
 }
 
+// R4.2
 #[test]
 fn no_octet_may_follow_the_last() {
     for draft in drafts() {

@@ -9,6 +9,7 @@ use common::*;
 use mikey_wire::DecodeErrorKind::{Length, Limit, Missing, Reserved, Unexpected, Value};
 use mikey_wire::*;
 
+// R4.16
 #[test]
 fn rand_has_thirty_two_octets() {
     for len in [0usize, 16, 31, 33] {
@@ -24,6 +25,7 @@ fn rand_has_thirty_two_octets() {
     }
 }
 
+// R4.16
 #[test]
 fn t_is_a_counter_and_never_the_last_value() {
     for t in [T::NtpUtc(1), T::Ntp(1), T::NtpUtc32(1)] {
@@ -105,6 +107,7 @@ fn dh_is_the_last_payload() {
     }
 }
 
+// R4.6
 #[test]
 fn reserved_bits_are_zero() {
     // KV of DH.

@@ -18,6 +18,7 @@ fn v_flag_is_one_in_requests_alone() {
     }
 }
 
+// R4.9
 #[test]
 fn prf_func_is_looked_at_where_there_is_a_choice() {
     for draft in v2_drafts() {
@@ -126,6 +127,7 @@ fn messages_without_streams_have_none() {
     refused_draft(&with(fragment(2), |draft| draft.header.cs_map = one()), "#CS", Length(1));
 }
 
+// R4.14
 #[test]
 fn streams_keep_the_rules_of_the_map() {
     let map = |streams: Vec<GenericCs<'static>>| {
@@ -156,6 +158,7 @@ fn streams_keep_the_rules_of_the_map() {
     }
 }
 
+// R4.13
 #[test]
 fn session_data_is_nothing_four_or_ten_octets() {
     // S, length, octets.

@@ -11,6 +11,7 @@ use mikey_wire::DecodeErrorKind::{Length, Missing, Unexpected, UnknownExtension,
 use mikey_wire::v2::decode_node_keys;
 use mikey_wire::*;
 
+// R4.1
 #[test]
 fn any_two_neighbours_exchanged_are_refused() {
     for draft in v2_drafts().into_iter().filter(|draft| draft.name != "a fragment") {
@@ -36,6 +37,7 @@ fn any_two_neighbours_exchanged_are_refused() {
     }
 }
 
+// R4.3
 #[test]
 fn a_second_one_of_a_single_payload_is_refused() {
     for draft in v2_drafts().into_iter().filter(|draft| draft.name != "a fragment") {
@@ -57,6 +59,7 @@ fn a_second_one_of_a_single_payload_is_refused() {
     }
 }
 
+// R4.1
 #[test]
 fn what_must_be_there_is_missed() {
     let required: &[(Draft, usize, &str)] = &[
@@ -153,6 +156,7 @@ fn the_cookie_is_cut_out_without_a_trace() {
     assert_eq!(plain.aad().len(), plain.head().len() + 4);
 }
 
+// R4.4
 #[test]
 fn unknown_payload_types_end_the_parse() {
     for ty in 0..=u8::MAX {
@@ -183,6 +187,7 @@ fn key_data_is_never_in_clear_and_kemac_never_in_kemac() {
     refused_draft(&nested, "place", Unexpected);
 }
 
+// R4.4
 #[test]
 fn unknown_extensions_are_refused_or_skipped_by_number() {
     for ty in 0..=u8::MAX {
@@ -206,6 +211,7 @@ fn unknown_extensions_are_refused_or_skipped_by_number() {
     );
 }
 
+// R4.5
 #[test]
 fn skipped_extensions_stand_anywhere_but_first_and_last() {
     for draft in

@@ -74,6 +74,7 @@ fn longest_message_is_two_octets_and_at_least_4096() {
     assert_eq!(InitReq::decode(&octets).unwrap().offer.longest(), Some(8192));
 }
 
+// R6.3
 #[test]
 fn an_answer_has_one_value_each_and_nothing_unknown() {
     for ty in [0u8, 2, 3, 4, 5, 7, 9] {
@@ -101,6 +102,7 @@ fn policies_have_distinct_numbers_and_known_protocols() {
     }
 }
 
+// R4.10
 #[test]
 fn every_offer_and_answer_has_a_policy() {
     for draft in [cce_resp(), rekey_req(), rekey_resp(), resume_req(), resume_resp()] {
@@ -112,6 +114,7 @@ fn every_offer_and_answer_has_a_policy() {
     }
 }
 
+// R7.8
 #[test]
 fn fragments_are_numbered_from_one_to_their_total() {
     for (number, total, field, value) in [

@@ -35,6 +35,7 @@ impl Clear {
     }
 
     /// Whether a packet from there is taken; counts it.
+    // R18.6
     pub(crate) fn take(&mut self, from: SocketAddr) -> bool {
         let taken = match self.from {
             None => false,

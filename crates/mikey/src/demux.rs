@@ -30,6 +30,7 @@ const STUN_HEADER: usize = 20;
 const MIKEY_HEADER: usize = 10;
 
 /// Classifies a datagram. Nothing of it is believed by that.
+// R17.1
 #[must_use]
 pub fn classify(datagram: &[u8]) -> Class {
     let Some(first) = datagram.first() else { return Class::Unknown };
@@ -59,6 +60,7 @@ mod tests {
         classify(&datagram)
     }
 
+    // R17.1
     #[test]
     fn every_first_octet_has_its_place() {
         for first in 0..=255_u8 {

@@ -74,6 +74,7 @@ impl KxInitiator for Private {
 
     /// AWS-LC checks that coordinates are below the prime and that the point is on the curve; the point at infinity has
     /// no uncompressed form.
+    // R4.15
     fn agree(&self, peer: &[u8]) -> Result<KxSecret, KxError> {
         if peer.len() != self.value.len() {
             return Err(KxError::BadValue);

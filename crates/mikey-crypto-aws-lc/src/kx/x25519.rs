@@ -54,6 +54,7 @@ impl Private {
     }
 
     /// AWS-LC refuses an all-zero result (RFC 7748 section 6.1), in constant time.
+    // R4.15
     pub(super) fn dh(&self, peer: &[u8]) -> Result<SecretBytes, KxError> {
         // The length first: AWS-LC would take a SubjectPublicKeyInfo too.
         if peer.len() != LEN {

@@ -19,6 +19,7 @@ pub(crate) use signer::load_signer;
 pub(crate) static SCHEMES: &[&dyn SignatureScheme] = &[&ed25519::Ed25519, &ECDSA_P256, &ECDSA_P384, &RsaPss];
 
 /// Signature algorithms of certificates and CRLs. SHA-256 is the weakest hash.
+// R9.9
 pub(crate) static CERTIFICATE_ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     algorithms::ED25519,
     algorithms::ECDSA_P256_SHA256,

@@ -114,6 +114,7 @@ fn encode<const LIMBS: usize>(value: &Uint<LIMBS>) -> Vec<u8> {
 }
 
 /// A peer's value: padded to the length of the prime, 2 <= y <= p-2.
+// R4.15
 fn in_range<P: ConstMontyParams<LIMBS>, const LIMBS: usize>(value: &[u8]) -> Result<Uint<LIMBS>, KxError> {
     if value.len() != Uint::<LIMBS>::BYTES {
         return Err(KxError::BadValue);

@@ -10,6 +10,7 @@ use crate::{CryptoProvider, MethodId, SignatureScheme};
 /// What the files in `data` sign.
 const MESSAGE: &[u8] = b"MIKEYv2 conformance";
 
+// R9.8
 pub(super) fn run(checks: &mut Report, provider: &CryptoProvider) {
     certificates(checks, provider);
     for scheme in provider.signatures {

@@ -72,6 +72,7 @@ pub(crate) fn check_name(certificate: &[u8], name: &Name) -> Result<(), Certific
     holds_name(&parse(certificate)?, name)
 }
 
+// R9.14
 fn holds_name(certificate: &X509Certificate<'_>, name: &Name) -> Result<(), CertificateFault> {
     let names = certificate.subject_alternative_name().map_err(|_| CertificateFault::Malformed)?;
     let names = names.map_or(&[][..], |extension| &extension.value.general_names);
@@ -99,6 +100,7 @@ pub(crate) fn check_key(certificate: &[u8], method: MethodId) -> Result<(), Cert
     fits_key(&parse(certificate)?, method)
 }
 
+// R9.1
 fn fits_key(certificate: &X509Certificate<'_>, method: MethodId) -> Result<(), CertificateFault> {
     let usage = certificate.key_usage().map_err(|_| CertificateFault::Malformed)?.map(|usage| usage.value);
     let allowed = match method {

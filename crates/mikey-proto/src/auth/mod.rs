@@ -13,6 +13,7 @@ use crate::keys::{InitKeys, Role, Transcript, l};
 use crate::name::Name;
 
 /// How well a peer is known. An application must look at it: they are not equal.
+// R6.8
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthLevel {
@@ -123,6 +124,7 @@ pub(crate) fn prove(
 
 /// Verifies the data of an AUTH payload made with the negotiated `method`. For a signature `certified` is the end entity
 /// that was found good for the name.
+// R9.1
 pub(crate) fn verify(
     provider: &CryptoProvider,
     method: MethodId,

@@ -95,6 +95,7 @@ impl HalfOpenTable {
     }
 
     /// The answer that this first message drew, and where it went.
+    // R10.7
     pub(crate) fn answer(&self, first: &Digest) -> Option<(SocketAddr, &[u8])> {
         match &self.sessions.get(self.by_first.get(first)?)?.state {
             State::Open(half_open) => Some((half_open.remote, &half_open.init_resp)),

@@ -154,7 +154,7 @@ impl Endpoint {
         let state = self.calls.get_mut(&id).ok_or(ApiMisuse::UnknownSession)?;
         let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
         if state.made > 0 && state.call.hidden_as.as_ref().is_some_and(Name::is_pseudonym) {
-            // A pseudonym that is seen twice links the two.
+            // R9.13: a pseudonym that is seen twice links the two.
             state.call.hidden_as = Some(Name::pseudonym(cx.random()?));
         }
         let attempt = Attempt::start(&mut cx, id, state.to, &state.call)?;

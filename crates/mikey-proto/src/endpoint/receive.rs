@@ -30,6 +30,7 @@ use crate::time::Time;
 
 impl Endpoint {
     /// Takes a datagram that came from `from`. It has an effect, or it is counted in [`Self::metrics`].
+    // R6.7
     pub fn handle_datagram(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
         self.now = now;
         self.out.metrics.received(datagram.len());
@@ -38,6 +39,7 @@ impl Endpoint {
         }
     }
 
+    // R4.8, R10.1
     fn route(&mut self, from: SocketAddr, raw: &[u8]) -> Result<(), DropReason> {
         if raw.len() > MAX_DATAGRAM {
             return Err(DropReason::TooLong);
@@ -70,6 +72,7 @@ impl Endpoint {
         }
     }
 
+    // R5.1
     fn init_req(&mut self, from: SocketAddr, raw: &[u8]) -> Result<(), DropReason> {
         if raw.len() > MAX_INIT {
             return Err(DropReason::TooLong);
@@ -123,6 +126,7 @@ impl Endpoint {
 
     /// Lets a first message in: one that was answered draws its answer again, and when there are too many half-open
     /// sessions, only an address that has shown a cookie of ours gets further.
+    // R10.10
     pub(super) fn let_in(
         &mut self,
         from: SocketAddr,
@@ -197,6 +201,7 @@ impl Endpoint {
         self.start_attempt(call).map_err(|_| DropReason::Full)
     }
 
+    // R15.3
     fn unprotected(&mut self, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {
         let spi_i = peek.session.spi_i;
         if self.resuming.contains_key(&spi_i) {
@@ -209,6 +214,7 @@ impl Endpoint {
         result
     }
 
+    // R10.13
     fn cce_req(&mut self, from: SocketAddr, peek: &Peek, raw: &[u8]) -> Result<(), DropReason> {
         if self.sessions.contains_key(&peek.session) {
             return self.established(from, peek, raw);
@@ -304,6 +310,7 @@ impl Endpoint {
         Ok(())
     }
 
+    // R9.2
     pub(super) fn announce(
         &mut self,
         origin: &Origin,

@@ -90,6 +90,7 @@ impl Endpoint {
         Ok(())
     }
 
+    // R13.1
     fn accept_resumed(&mut self, from: SocketAddr, first: Digest, answered: Answered, terms: Terms) {
         let Answered { peer, header, keys, agreed, early, response, ticket } = answered;
         let id = SessionId(self.fresh_id());

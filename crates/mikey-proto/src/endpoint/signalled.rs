@@ -159,6 +159,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`SignallingError`]; there is no half-open session then.
+    // R18.1, R18.3
     pub fn answer(&mut self, now: Time, octets: &[u8], protocols: &[u8]) -> Result<Vec<u8>, SignallingError> {
         self.now = now;
         self.half_open.expire(now);

@@ -31,6 +31,7 @@ pub(crate) struct MessageNonce {
 
 impl MessageNonce {
     /// `R(1) || FRAG(15)`.
+    // R7.5
     fn flags(self) -> [u8; 2] {
         ((u16::from(self.response) << 15) | (self.fragment & 0x7FFF)).to_be_bytes()
     }
@@ -128,6 +129,7 @@ impl Protection {
     }
 
     /// [`Self::open`] for a message whose covered octets are not those on the wire: COOKIE is cut out.
+    // R7.1
     pub(crate) fn open_parts(
         &self,
         sender: Role,

@@ -51,6 +51,7 @@ pub(crate) struct Prk {
 }
 
 impl Prk {
+    // R8.2
     pub(crate) fn extract(
         prf: Prf,
         suite: Suite,
@@ -148,6 +149,7 @@ impl InitKeys {
 
     /// Both sides are authenticated and `th4` is the whole transcript: PRK goes, SK_d comes. `sent` is the TGK that CCE2_REQ
     /// carried, if that was the exchange.
+    // R8.3
     pub(crate) fn authenticated(self, th4: Transcript, sent: Option<&SecretBytes>) -> SessionKeys {
         let sk_d = match sent.map(SecretBytes::expose) {
             None => self.k(SK_D, Role::Initiator),

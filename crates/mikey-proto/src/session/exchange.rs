@@ -42,6 +42,7 @@ impl Inbound {
     }
 
     /// Classifies a request datagram by its number and its octets' hash.
+    // R10.4
     pub(crate) fn classify(&self, t: u32, hash: impl FnOnce() -> Digest) -> Seen {
         match &self.last {
             _ if t > MAX_T => Seen::Stale,
@@ -54,6 +55,7 @@ impl Inbound {
     }
 
     /// Keeps the response to an authenticated request.
+    // R7.6
     pub(crate) fn answered(&mut self, t: u32, request: Vec<Digest>, response: Vec<Vec<u8>>) {
         self.last = Some(Answered { t, request, response });
     }
@@ -79,6 +81,7 @@ impl Inbound {
 }
 
 /// A request of ours that waits for its response: what is sent again is the same octets.
+// R7.4
 pub(crate) struct Outstanding {
     pub(crate) datagrams: Vec<Vec<u8>>,
     /// What spreads the waits: thousands who began at one moment do not go on in step.
@@ -160,6 +163,7 @@ fn wait(interval: Duration, dice: u64) -> Duration {
 mod tests {
     use super::*;
 
+    // R7.6, R10.4
     #[test]
     fn only_the_same_octets_are_a_repeat() {
         let one = || Digest::new(b"one");
@@ -204,6 +208,7 @@ mod tests {
         }
     }
 
+    // R7.4
     #[test]
     fn two_requests_do_not_go_in_step_and_one_goes_as_it_went() {
         assert_eq!(times(b"one"), times(b"one"));

@@ -100,6 +100,7 @@ impl Outline<'_> {
     }
 
     /// Seals a message into one datagram, or into fragments if it is longer than the path takes.
+    // R7.7
     pub(crate) fn seal(
         &self,
         composed: &Composed,
@@ -172,6 +173,7 @@ struct Partial {
 
 impl Opener {
     /// Verifies one datagram. Nothing changes unless its KEMAC verifies.
+    // R7.2, R7.3
     pub(crate) fn open(
         &mut self,
         protection: &Protection,
@@ -222,6 +224,7 @@ impl Partial {
         Self { t, head: None, chunks: (0..total).map(|_| None).collect(), digests: vec![None; total] }
     }
 
+    // R7.8, R7.9
     fn insert(
         &mut self,
         number: u16,

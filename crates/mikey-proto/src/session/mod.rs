@@ -43,6 +43,7 @@ pub(crate) struct Cx<'a> {
 
 impl Cx<'_> {
     /// Fresh random octets.
+    // R8.5
     pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], Error> {
         let mut octets = [0; N];
         self.config.provider.random.fill(&mut octets)?;
@@ -50,6 +51,7 @@ impl Cx<'_> {
     }
 
     /// A random number that is not zero, for an SPI.
+    // R4.7
     pub(crate) fn random_spi(&self) -> Result<u64, Error> {
         loop {
             let spi = u64::from_be_bytes(self.random()?);
@@ -60,6 +62,7 @@ impl Cx<'_> {
     }
 
     /// A random CSB ID, never STUN's magic cookie.
+    // R4.7
     pub(crate) fn random_csb_id(&self) -> Result<u32, Error> {
         loop {
             let csb_id = u32::from_be_bytes(self.random()?);
@@ -70,6 +73,7 @@ impl Cx<'_> {
     }
 
     /// Verifies the certificates of a peer for its name and the negotiated method, and returns the end entity's.
+    // R9.18
     pub(crate) fn check_certificates<'c>(
         &self,
         certs: &[Cert<'c>],
@@ -106,6 +110,7 @@ pub(crate) struct SessionHeader {
 }
 
 impl SessionHeader {
+    // R4.8
     pub(crate) fn check(&self, peek: &Peek) -> Result<(), DropReason> {
         let same = peek.csb_id == self.csb_id && peek.prf == self.prf && peek.session == self.session;
         same.then_some(()).ok_or(DropReason::WrongHeader)
@@ -165,6 +170,7 @@ pub(crate) mod binding {
 
     /// Whether what a peer sent is what was signalled of it. An item that we know may not be missing; the receiver's
     /// may be, if `opening` says that the peer may not have known ours yet.
+    // R9.18
     pub(crate) fn fits(signalled: &Signalled, items: Option<&Vec<(u8, &[u8])>>, opening: bool) -> bool {
         let Some(items) = items else { return false };
         let item = |ty: u8| items.iter().find(|(t, _)| *t == ty).map(|(_, value)| *value);
@@ -185,6 +191,7 @@ pub(crate) mod binding {
 }
 
 /// Sends a stored response again. To another address than the peer's it goes only in proportion to what came from there.
+// R10.9
 pub(crate) fn resend(
     cx: &mut Cx<'_>,
     from: SocketAddr,

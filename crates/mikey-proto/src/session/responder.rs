@@ -134,6 +134,7 @@ const T_CCE: u32 = 0;
 impl HalfOpen {
     /// Answers INIT_REQ. The order is from cheap to dear: names, policy, length, then DH. An INIT_RESP of more than `at_most`
     /// octets is not for an address that has shown no cookie: [`DropReason::CookieNeeded`].
+    // R9.6
     pub(crate) fn open(
         cx: &mut Cx<'_>,
         from: SocketAddr,
@@ -188,6 +189,7 @@ impl HalfOpen {
         }
     }
 
+    // R8.6, R8.7
     fn agree(
         cx: &mut Cx<'_>,
         from: SocketAddr,
@@ -254,6 +256,7 @@ impl HalfOpen {
     }
 
     /// Handles CCE_REQ or CCE2_REQ. With `Ok(Some(_))` the session is established: [`Self::into_accepted`] follows.
+    // R10.8, R10.14
     pub(crate) fn handle(
         &mut self,
         cx: &mut Cx<'_>,
@@ -427,6 +430,7 @@ impl Agreement {
 }
 
 /// The key of two names. For an unknown pair it is random, so that it fails just like a wrong one.
+// R9.5
 fn find_psk(cx: &Cx<'_>, initiator: &Name, responder: &Name) -> Result<SecretBytes, Error> {
     let mut random = SecretBytes::zeroed(32);
     cx.config.provider.random.fill(random.expose_mut())?;
@@ -434,6 +438,7 @@ fn find_psk(cx: &Cx<'_>, initiator: &Name, responder: &Name) -> Result<SecretByt
 }
 
 /// An unprotected ERROR, never longer than what it answers.
+// R15.1
 pub(crate) fn unprotected_error(
     csb_id: u32,
     spi_i: u64,

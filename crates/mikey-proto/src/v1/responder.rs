@@ -333,6 +333,7 @@ impl Party {
         if known.sdp_ids.is_some_and(|list| fields.sdp_ids != Some(list)) {
             return Err(Error::BiddingDown);
         }
+        // R18.4
         if fields.speaks_v2 && self.speaks_v2 && self.policy.downgrade == Downgrade::Refuse {
             return Err(Error::Downgrade);
         }

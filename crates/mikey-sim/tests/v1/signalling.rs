@@ -118,6 +118,7 @@ fn a_protocol_that_was_taken_out_or_put_in_is_missed_in_every_mode_that_authenti
     }
 }
 
+// R18.5
 #[test]
 fn one_line_of_mikey_a_level_and_the_media_s_own_before_the_session_s() {
     let (mut alice, mut bob) = pair(&everything());
@@ -137,6 +138,7 @@ fn one_line_of_mikey_a_level_and_the_media_s_own_before_the_session_s() {
 }
 
 /// Alice's offer of version 2 came to nothing, so that her application makes one of version 1, which says so.
+// R18.4
 #[test]
 fn a_second_offer_of_version_1_shows_a_peer_of_version_2_that_the_first_one_was_taken_away() {
     for mode in [Mode::Psk, Mode::Pk, Mode::Dh, Mode::DhHmac, Mode::RsaR] {

@@ -274,6 +274,7 @@ impl<'a> Extension<'a> {
 }
 
 impl Session {
+    // R7.8
     pub(crate) fn decode(r: &mut Reader<'_>) -> Result<Self> {
         let at = *r;
         let session = Self { spi_i: r.u64("SPIi")?, spi_r: r.u64("SPIr")? };

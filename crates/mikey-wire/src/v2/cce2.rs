@@ -98,6 +98,7 @@ impl<'a> Cce2Req<'a> {
     ///
     /// # Errors
     /// [`DecodeError`] for any rule of sections 2, 4 and 5 that it breaks.
+    // R12.6
     pub fn parse(sealed: &Sealed<'a>, opened: &Opened<'a>) -> Result<Self> {
         let fields = sealed.fields(opened, &CCE2_REQ)?;
         check_signer_certs(&fields)?;

@@ -52,6 +52,7 @@ impl<'a> Msp<'a> {
     /// # Errors
     /// [`DecodeError`]: policy number, Prot type, order, a required type missing, an empty list, or a
     /// length or number that type 8 cannot have.
+    // R6.4
     pub fn offer(sp: &Sp<'a>) -> Result<Self> {
         let msp = Self::any(sp)?;
         msp.require_all()?;

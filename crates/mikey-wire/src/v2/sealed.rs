@@ -161,6 +161,7 @@ impl<'a> Sealed<'a> {
 
     /// The first part of canon(M): the octets before KEMAC. Of a fragment, those of the message as if it
     /// had not been fragmented; use the first fragment.
+    // R8.1
     #[must_use]
     pub fn canon_head(&self) -> Cow<'a, [u8]> {
         if self.fragment.is_none() {

@@ -238,6 +238,7 @@ pub(super) fn sealed(data_type: DataType) -> Option<&'static MessageRule> {
 
 impl MessageRule {
     /// Checks HDR and SESSION against this rule (section 2).
+    // R4.9
     pub(super) fn check_head(&self, header: &Header<'_>, session: Session) -> Result<()> {
         check_version(header)?;
         if header.data_type != self.data_type {
@@ -278,6 +279,7 @@ fn map_error(field: &'static str, kind: DecodeErrorKind) -> DecodeError {
 }
 
 /// Section 2, "Crypto sessions": map type 2, CS IDs 1 to 254 each once, SRTP, policies, one SPI for all.
+// R4.14
 fn check_map(map: &CsMap<'_>, streams: Streams) -> Result<()> {
     let CsMap::Generic(blocks) = map else {
         return Err(map_error("CS ID map type", DecodeErrorKind::Value(u32::from(map.ty().0))));
@@ -333,6 +335,7 @@ pub(super) fn need_hash(hash: Option<&[u8]>, prf: u8) -> Result<&[u8]> {
 
 /// Checks that policies have distinct numbers and known protocols, and that the CS map names no other.
 /// `tesla` says that TESLA policies may be among them.
+// R4.10
 pub(super) fn check_policies(policies: &[Sp<'_>], streams: &[GenericCs<'_>], tesla: bool) -> Result<()> {
     let fail =
         |field, kind| DecodeError { payload: Some(PayloadType::SP), ..DecodeError::new(0, field, kind) };

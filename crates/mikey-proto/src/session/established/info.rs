@@ -38,6 +38,7 @@ impl Established {
     }
 
     /// Tells the peer whether the person here has found the SAS to be the same. If not, that is the end.
+    // R9.12
     pub(crate) fn confirm_sas(&mut self, cx: &mut Cx<'_>, same: bool) -> Result<(), Error> {
         if self.sas == SasState::None {
             return Err(ApiMisuse::State.into());
@@ -77,6 +78,7 @@ impl Established {
     /// A request came from another address, which may still get `left` octets. It becomes the peer's only after a check that
     /// nobody else can answer. While one is under way, the same octets go to further addresses: a copy does not displace the
     /// true one.
+    // R11.7
     pub(super) fn check_path(&mut self, cx: &mut Cx<'_>, from: SocketAddr, left: usize) {
         if let Some(Request { kind: RequestKind::PathCheck(check), outstanding, .. }) = &mut self.request {
             check.add(cx, from, left, &outstanding.datagrams);
@@ -149,6 +151,7 @@ impl Established {
     }
 
     /// Handles INFO_RESP.
+    // R11.2
     pub(super) fn finish_info(
         &mut self,
         cx: &mut Cx<'_>,

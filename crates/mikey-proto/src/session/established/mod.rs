@@ -247,6 +247,7 @@ impl Established {
         }
     }
 
+    // R10.5
     fn handle_request(
         &mut self,
         cx: &mut Cx<'_>,
@@ -387,6 +388,7 @@ impl Established {
     }
 
     /// The number of our next request; only one is outstanding at a time.
+    // R10.6
     fn take_t(&mut self) -> Result<u32, ApiMisuse> {
         // A path check yields to every other request: what a stranger's address brings about must not be in their way.
         let busy = self.request.as_ref().is_some_and(|r| !matches!(r.kind, RequestKind::PathCheck(_)));

@@ -41,6 +41,7 @@ struct Answer {
 
 impl Established {
     /// Starts a REKEY of all streams, with a new DH if `with_dh`.
+    // R11.1
     pub(crate) fn rekey(&mut self, cx: &mut Cx<'_>, with_dh: bool) -> Result<(), Error> {
         if self.agreed.is_empty() {
             return Err(ApiMisuse::State.into());
@@ -72,6 +73,7 @@ impl Established {
     }
 
     /// The MKI after the last one, if packets carry any: it was never used in this session.
+    // R4.14
     fn next_mki(&self) -> Option<[u8; 4]> {
         let last: [u8; 4] = self.agreed.first()?.mki.as_slice().try_into().ok()?;
         let mut next = u32::from_be_bytes(last);
@@ -89,6 +91,7 @@ impl Established {
     }
 
     /// Answers REKEY_REQ.
+    // R11.3
     pub(super) fn answer_rekey(
         &mut self,
         cx: &mut Cx<'_>,
@@ -121,6 +124,7 @@ impl Established {
         }
     }
 
+    // R11.1
     fn try_answer(
         &self,
         cx: &mut Cx<'_>,
@@ -184,6 +188,7 @@ impl Established {
     }
 
     /// Handles REKEY_RESP.
+    // R11.2
     pub(super) fn finish_rekey(
         &mut self,
         cx: &mut Cx<'_>,
@@ -213,6 +218,7 @@ impl Established {
     }
 
     /// Hands out the keys of a new generation: ours at once, or when `later` has come.
+    // R11.4
     fn install(&mut self, cx: &mut Cx<'_>, agreed: Vec<Agreed>, tgk: &crate::keys::Tgk, later: Option<Time>) {
         self.generation = self.generation.saturating_add(1);
         self.used_mkis.extend(agreed.first().map(|a| a.mki.clone()));

@@ -141,7 +141,7 @@ impl Attempt {
             policy.to_mut().confidentiality = vec![Confidentiality::Encrypted];
         }
         if call.hidden_as.is_some() || call.group.is_some() {
-            // CCE2 has no place for a true name, nor for a request to join.
+            // R12.5: CCE2 has no place for a true name, nor for a request to join.
             policy.to_mut().exchanges.retain(|exchange| *exchange == Exchange::Cce);
         }
         let can = Abilities { local: &methods, remote: &remote, fingerprint };
@@ -199,6 +199,7 @@ impl Attempt {
     }
 
     /// Whether INIT goes over signalling.
+    // R18.2
     pub(crate) fn is_in_signalling(&self) -> bool {
         self.shared.in_signalling
     }
@@ -227,6 +228,7 @@ impl Attempt {
     }
 
     /// Handles INIT_RESP. `signalled` is what signalling says of who sent it, if the answer came with it.
+    // R10.2, R10.3
     pub(crate) fn handle_answer(
         &mut self,
         cx: &mut Cx<'_>,
@@ -272,6 +274,7 @@ impl Attempt {
         Ok(Taken::Here)
     }
 
+    // R6.3
     fn take_up(
         &mut self,
         cx: &mut Cx<'_>,
@@ -299,6 +302,7 @@ impl Attempt {
     }
 
     /// Handles CCE_RESP, CCE2_RESP or a protected ERROR for one of the branches.
+    // R10.12
     pub(crate) fn handle_protected(
         &mut self,
         cx: &mut Cx<'_>,
@@ -342,6 +346,7 @@ impl Attempt {
     }
 
     /// Handles an unprotected ERROR: a hint, and at most another INIT_REQ.
+    // R6.5, R10.11, R15.2
     pub(crate) fn handle_error(&mut self, cx: &mut Cx<'_>, raw: &[u8]) -> Result<(), DropReason> {
         let error = ErrorMsg::decode(raw).map_err(|_| DropReason::Malformed)?;
         if error.csb_id != self.shared.csb_id || self.succeeded || self.shared.in_signalling {
@@ -446,6 +451,7 @@ impl Attempt {
     }
 
     /// Whether the SAS share has left: from then on the set of branches is fixed.
+    // R9.11
     fn is_revealed(&self) -> bool {
         self.shared.revealed
     }

@@ -175,6 +175,7 @@ impl Branch {
     }
 
     /// Everything from here on comes from whoever made this branch's DH value: a failure ends this branch.
+    // R9.17
     fn verify(
         &self,
         cx: &mut Cx<'_>,
@@ -385,6 +386,7 @@ fn cce_request(
 }
 
 /// Cuts `canon(M)` before its octet `at`.
+// R8.1
 pub(crate) fn cut(canon: [&[u8]; 2], at: usize) -> (&[u8], &[u8]) {
     let [head, tail] = canon;
     match head.get(..at) {
@@ -405,6 +407,7 @@ impl Shared {
     }
 
     /// The choice of an answer, if it fits our offer and names somebody who may answer.
+    // R4.9, R6.9, R9.7
     pub(crate) fn check(
         &self,
         answer: &InitResp<'_>,

@@ -20,6 +20,7 @@ use crate::ticket::OPAQUE_LEN;
 
 impl HalfOpen {
     /// Reads a CCE_REQ whose KEMAC has verified, and answers it.
+    // R9.3
     pub(super) fn answer_cce(
         &self,
         cx: &mut Cx<'_>,
@@ -99,6 +100,7 @@ impl HalfOpen {
     }
 
     /// The name that AUTH is over: the one in CCE_REQ if there is one, else that of INIT_REQ.
+    // R9.15, R9.16
     fn true_name(&self, cx: &Cx<'_>, request: &CceReq<'_>) -> Result<Name, PeerFault> {
         let hidden = self.init_name.is_anonymous() || self.init_name.is_pseudonym();
         // The key of a pseudonym speaks for its holder and for nobody else.

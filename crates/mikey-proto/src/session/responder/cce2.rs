@@ -20,6 +20,7 @@ use crate::streams::{ReceivedOffer, answer_map};
 impl HalfOpen {
     /// Verifies SIGNi and the certificate that it is by, and opens the envelope if that was not done before. Without RSA
     /// there is nothing to do.
+    // R12.1, R12.2
     pub(super) fn open_envelope<'a>(
         &mut self,
         cx: &Cx<'_>,
@@ -55,6 +56,7 @@ impl HalfOpen {
     }
 
     /// Reads a CCE2_REQ whose KEMAC has verified, and answers it.
+    // R12.4
     pub(super) fn answer_cce2(
         &self,
         cx: &mut Cx<'_>,

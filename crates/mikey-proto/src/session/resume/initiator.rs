@@ -177,6 +177,7 @@ impl Resuming {
     }
 
     /// Handles RESUME_RESP. A failure changes nothing: the true one may still come.
+    // R13.3
     pub(crate) fn handle_response(
         &mut self,
         cx: &mut Cx<'_>,

@@ -49,6 +49,7 @@ pub(super) fn by_psk(
 }
 
 /// CCE2_REQ with an envelope for the certificate in INIT_RESP, signed.
+// R12.3
 pub(super) fn by_rsa(
     cx: &Cx<'_>,
     shared: &Shared,
@@ -142,6 +143,7 @@ fn finish(datagram: Vec<u8>, keys: InitKeys, tgk: SecretBytes, peer: Peer) -> Re
 
 impl Branch {
     /// Handles CCE2_RESP. Until V has verified, anyone may have sent it.
+    // R12.4
     pub(super) fn verify_cce2(&self, shared: &Shared, sent: &Sent, raw: &[u8]) -> Result<Shown, Fault> {
         let response = Cce2Resp::decode(raw).map_err(|_| DropReason::Malformed)?;
         if response.t != T_CCE {
