@@ -1,6 +1,6 @@
 //! Signature algorithms of certificates and CRLs, as chain validation takes them.
 
-use mikey_crypto::AuthFailed;
+use mikey_crypto::{AuthFailed, VerifySignature};
 use rsa::PublicKey;
 use rsa::pkcs1::DecodeRsaPublicKey;
 use rsa::traits::PublicKeyParts;
@@ -33,7 +33,7 @@ pub(crate) static CERTIFICATE_ALGORITHMS: &[&dyn SignatureVerificationAlgorithm]
 
 /// The key's algorithm, the signature's, and what verifies key, message and signature as the certificate holds them.
 #[derive(Debug)]
-struct Algorithm(AlgorithmIdentifier, AlgorithmIdentifier, fn(&[u8], &[u8], &[u8]) -> Result<(), AuthFailed>);
+struct Algorithm(AlgorithmIdentifier, AlgorithmIdentifier, VerifySignature);
 
 impl SignatureVerificationAlgorithm for Algorithm {
     fn public_key_alg_id(&self) -> AlgorithmIdentifier {

@@ -1,6 +1,6 @@
 //! Signatures: verification here, by curve in `ecdsa`, of certificates in `certificate`; private keys in `signer`.
 
-use mikey_crypto::{AuthFailed, MethodId, SignatureScheme};
+use mikey_crypto::{AuthFailed, MethodId, SignatureScheme, VerifySignature};
 use rsa::PublicKey;
 use rsa::pkcs1::DecodeRsaPublicKey;
 use sha1::Sha1;
@@ -58,7 +58,7 @@ static ECDSA_P384: Ecdsa = Ecdsa {
 struct Ecdsa {
     method: MethodId,
     key: &'static [u8],
-    verify: fn(&[u8], &[u8], &[u8]) -> Result<(), AuthFailed>,
+    verify: VerifySignature,
 }
 
 impl SignatureScheme for Ecdsa {
