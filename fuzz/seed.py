@@ -84,6 +84,29 @@ def agents():
         write("agent", name, bytes([0x31]) + len(datagram).to_bytes(2, "big") + datagram)
 
 
+# Orders of the tesla target: see its `match`; what is above bit 3 is the payload's length.
+SEND, PASS, ARRIVE, DELAYED, INSIDE_TESLA, FORGE, EXPIRE = 0, 2, 3, 4, 5, 6, 7
+
+
+def tesla():
+    def speak(n):
+        return bytes([SEND | 8 << 3]) + b"payload" + bytes([n, ARRIVE, 0, PASS, 25])
+
+    heard = b"".join(speak(n) for n in range(6))
+    write("tesla", "heard", heard)
+    write("tesla", "late", heard + bytes([SEND, DELAYED, 40, 0, PASS, 50]) + heard)
+    write("tesla", "repeated", heard + bytes([ARRIVE, 1, ARRIVE, 2, ARRIVE, 1]) + heard)
+    write("tesla", "silence", heard + bytes([PASS, 255, PASS, 255, EXPIRE]) + heard)
+    for back in range(4):
+        forged = bytes([FORGE, back, 0, 200 + back])
+        write("tesla", f"forged-{back}", heard + forged + heard + forged + heard)
+    for spot in range(0, 60, 4):
+        inside = bytes([SEND | 8 << 3]) + b"payload" + bytes([9, INSIDE_TESLA, 0, 0, spot, 1, 1, 0x7F])
+        write("tesla", f"inside-{spot}", heard + inside + heard)
+    write("tesla", "end", b"".join(speak(n % 256) for n in range(40)))
+
+
 decoders()
 sessions()
 agents()
+tesla()

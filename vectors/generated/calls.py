@@ -753,7 +753,7 @@ def plain(value):
 def main():
     check_primitives()
     folder = pathlib.Path(__file__).resolve().parent
-    files = [f for f in sorted(folder.glob("*.json")) if f.name != "prf.json"]
+    files = [f for f in sorted(folder.glob("*.json")) if f.name not in ("prf.json", "tesla.json")]
     assert files, "no vectors"
     datagrams = given = 0
     for file in files:

@@ -2,7 +2,7 @@
 //!
 //! This crate holds what every other crate agrees on and no algorithm of its own: the [`CryptoProvider`] and its
 //! traits, [`Secret`] and [`SecretBytes`], the MIKEY PRF of RFC 3830 section 4.1.2 over a provider's HMAC, the
-//! protection suites, and the SRTP policies that a key management protocol hands to SRTP. It knows no message format,
+//! protection suites, the SRTP policies that a key management protocol hands to SRTP, and the key chains of [`tesla`]. It knows no message format,
 //! no session, no clock and no socket.
 
 #![no_std]
@@ -22,6 +22,7 @@ mod secret;
 mod sign;
 pub mod srtp;
 mod suite;
+pub mod tesla;
 mod v1;
 
 pub use encrypt::{Decryptor, EncryptFailed, EncryptionScheme};

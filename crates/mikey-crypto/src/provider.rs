@@ -36,7 +36,7 @@ pub struct CryptoProvider {
     pub certificate_algorithms: &'static [&'static dyn SignatureVerificationAlgorithm],
     /// SHA-256, for commitments, branch keys and cookies whatever PRF is chosen.
     pub sha256: &'static dyn Hash,
-    /// SHA-1, for MIKEY version 1 alone.
+    /// SHA-1, for MIKEY version 1 and [`tesla`](crate::tesla) alone.
     pub sha1: &'static dyn Hash,
     /// What else MIKEY version 1 alone has; version 2 never negotiates it.
     pub v1: V1Algorithms,

@@ -29,9 +29,15 @@ pub enum ProtectError {
     IndexTooOld,
     /// The provider could not seal the packet.
     Transform,
+    /// Packets carry TESLA, and the SSRC has no key chain yet.
+    NoChain,
+    /// The first interval of the key chain has not begun.
+    ChainNotStarted,
+    /// The key chain is used up, or so nearly that the packet's key would not be disclosed any more.
+    ChainExhausted,
 }
 
-/// Why a packet was not accepted. No state has changed.
+/// Why a packet was not accepted. No state has changed, but for [`Self::Held`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnprotectError {
@@ -55,6 +61,21 @@ pub enum UnprotectError {
     SsrcCollision,
     /// The wildcard sender has as many SSRCs as it may.
     TooManySsrcs,
+    /// TESLA: some member of the group has made it. It is kept until its sender discloses the key that tells who; then
+    /// [`ContextDb::take_verified`](crate::ContextDb::take_verified) has it.
+    Held,
+    /// Packets carry TESLA, and nobody has said to which key chain of the SSRC.
+    NoChain,
+    /// TESLA: when the packet came, its key may already have been disclosed, so that anybody may have made it.
+    NotSafe,
+    /// TESLA: the packet is of an interval that cannot have begun.
+    TooEarly,
+    /// TESLA: the disclosed key is not of the sender's chain.
+    BadKey,
+    /// TESLA: the disclosed key is so far ahead that it is not worth the steps to check it now.
+    FarKey,
+    /// TESLA: keys came before our clock says that they can. Synchronise again.
+    OutOfStep,
 }
 
 /// Why a key or a context was not installed. Nothing has changed.
@@ -85,6 +106,9 @@ pub enum InstallError {
     Unsupported,
     /// The database cannot hold more.
     Full,
+    /// TESLA needs HMAC-SHA-1 tags on SRTP and SRTCP, no key derivation rate, SSRCs that are named, and a
+    /// [`ContextDb`](crate::ContextDb).
+    Tesla,
 }
 
 macro_rules! texts {
@@ -111,6 +135,9 @@ texts!(ProtectError {
     Self::IndexReused => "a packet of this index was already sent",
     Self::IndexTooOld => "the packet's index is too far behind",
     Self::Transform => "the provider could not seal the packet",
+    Self::NoChain => "the SSRC has no TESLA key chain yet",
+    Self::ChainNotStarted => "the TESLA key chain has not begun",
+    Self::ChainExhausted => "the TESLA key chain is used up",
 });
 
 texts!(UnprotectError {
@@ -124,6 +151,13 @@ texts!(UnprotectError {
     Self::Unauthenticated => "authentication failed",
     Self::SsrcCollision => "the SSRC belongs to another sender",
     Self::TooManySsrcs => "the sender has too many SSRCs",
+    Self::Held => "the packet waits for its TESLA key",
+    Self::NoChain => "the SSRC has no TESLA key chain yet",
+    Self::NotSafe => "the packet's TESLA key may already have been disclosed",
+    Self::TooEarly => "the packet is of a TESLA interval that cannot have begun",
+    Self::BadKey => "the disclosed TESLA key is not of the sender's chain",
+    Self::FarKey => "the disclosed TESLA key is too far ahead to be checked",
+    Self::OutOfStep => "TESLA keys come earlier than our clock allows: synchronise again",
 });
 
 texts!(InstallError {
@@ -139,6 +173,7 @@ texts!(InstallError {
     Self::UnknownSender => "no such sender",
     Self::Unsupported => "the provider lacks the transform",
     Self::Full => "the database is full",
+    Self::Tesla => "the policy, the SSRCs or the database cannot have TESLA",
 });
 
 impl From<Malformed> for ProtectError {

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 
 use mikey_crypto::SecretBytes;
 use mikey_crypto::srtp::{
-    SrtpCipher, SrtpCrypto, SrtpPolicy, SrtpTransform, TransformKeys, UnsupportedTransform,
+    SrtpAuth, SrtpCipher, SrtpCrypto, SrtpPolicy, SrtpTransform, TransformKeys, UnsupportedTransform,
 };
 
 use crate::error::InstallError;
@@ -224,9 +224,13 @@ impl Context {
         crypto: &dyn SrtpCrypto,
         policy: Arc<SrtpPolicy>,
         extensions: ExtensionIds,
+        tesla: bool,
         key: MasterKey,
     ) -> Result<(Arc<Self>, u64), InstallError> {
         policy.check()?;
+        if tesla && !may_carry_tesla(&policy) {
+            return Err(InstallError::Tesla);
+        }
         let MasterKey { key, salt, mki, validity, lifetime, shared: _ } = key;
         if !matches!(key.len(), 16 | 24 | 32) || key.len() < usize::from(policy.key_len) {
             return Err(InstallError::MasterKeyLen);
@@ -239,7 +243,10 @@ impl Context {
             return Err(InstallError::Validity);
         }
         let master = Master { key, salt };
-        let (rtp, rare_rtp) = RtpKeys::derive(crypto, &policy, &master, extensions, 0)?;
+        let (rtp, mut rare_rtp) = RtpKeys::derive(crypto, &policy, &master, extensions, 0)?;
+        if tesla {
+            rare_rtp.split = Some(Box::new(Split::derive(crypto, &policy, &master)?));
+        }
         let rtcp = master.derive(crypto, &policy, Purpose::Rtcp, 0)?;
         let fingerprint = master.fingerprint(crypto)?;
         let short = (ShortMki::new(mki.as_ref()), ShortKeys::new(&rtcp));
@@ -275,6 +282,12 @@ impl Context {
     /// The transforms that few policies need, of the first period.
     pub(crate) fn rare_rtp(&self) -> &RareRtpKeys {
         self.rare.as_ref().map_or(&RareRtpKeys::NONE, |rare| &rare.rtp)
+    }
+
+    /// Whether packets carry TESLA.
+    #[inline]
+    pub(crate) fn is_tesla(&self) -> bool {
+        self.rare_rtp().split.is_some()
     }
 
     #[inline]
@@ -326,13 +339,43 @@ pub(crate) struct RareRtpKeys {
     pub(crate) extension: Option<(Box<dyn SrtpTransform>, Salt)>,
     /// RFC 4771 modes 1 and 3: the packets that carry no MAC.
     pub(crate) untagged: Option<Box<dyn SrtpTransform>>,
+    /// TESLA: its MAC stands between encryption and tag.
+    pub(crate) split: Option<Box<Split>>,
+}
+
+/// The two halves of the transform, each by itself.
+pub(crate) struct Split {
+    /// Encrypts, and makes no tag.
+    pub(crate) cipher: Box<dyn SrtpTransform>,
+    /// Makes the tag, and encrypts nothing.
+    pub(crate) mac: Box<dyn SrtpTransform>,
+}
+
+impl Split {
+    fn derive(
+        crypto: &dyn SrtpCrypto,
+        policy: &SrtpPolicy,
+        master: &Master,
+    ) -> Result<Self, UnsupportedTransform> {
+        let keys = master.derive(crypto, policy, Purpose::Rtp, 0)?;
+        let whole = rtp_keys(policy, &keys);
+        let (cipher, mac) =
+            (crypto.transform(&without_mac(whole))?, crypto.transform(&without_cipher(whole))?);
+        Ok(Self { cipher, mac })
+    }
+}
+
+/// TESLA stands before the tag of RFC 3711: where the tag is another one, or there is none, nothing says where. Keys of
+/// a derivation rate would have to be kept for as long as packets wait.
+fn may_carry_tesla(policy: &SrtpPolicy) -> bool {
+    policy.auth == SrtpAuth::HmacSha1 && policy.srtp_auth && policy.srtcp_auth && policy.kdr == 0
 }
 
 impl RareRtpKeys {
-    const NONE: Self = Self { extension: None, untagged: None };
+    const NONE: Self = Self { extension: None, untagged: None, split: None };
 
     const fn is_empty(&self) -> bool {
-        self.extension.is_none() && self.untagged.is_none()
+        self.extension.is_none() && self.untagged.is_none() && self.split.is_none()
     }
 }
 
@@ -347,9 +390,7 @@ impl RtpKeys {
         let keys = master.derive(crypto, policy, Purpose::Rtp, period)?;
         let transform = crypto.transform(&rtp_keys(policy, &keys))?;
         let untagged = match policy.auth.carries_roc() {
-            true => {
-                Some(crypto.transform(&TransformKeys { authentication: None, ..rtp_keys(policy, &keys) })?)
-            }
+            true => Some(crypto.transform(&without_mac(rtp_keys(policy, &keys)))?),
             false => None,
         };
         let extension = match extensions.is_empty() {
@@ -361,7 +402,7 @@ impl RtpKeys {
         };
         let mac_len = if policy.srtp_auth { policy.tag_len } else { 0 };
         let this = Self { transform, salt: *keys.salt(), cipher: policy.cipher, mac_len };
-        Ok((this, RareRtpKeys { extension, untagged }))
+        Ok((this, RareRtpKeys { extension, untagged, split: None }))
     }
 
     /// Moves on to another period without allocating.
@@ -377,7 +418,7 @@ impl RtpKeys {
         self.transform.rekey(&rtp_keys(policy, &keys))?;
         self.salt = *keys.salt();
         if let Some(untagged) = &mut rare.untagged {
-            untagged.rekey(&TransformKeys { authentication: None, ..rtp_keys(policy, &keys) })?;
+            untagged.rekey(&without_mac(rtp_keys(policy, &keys)))?;
         }
         if let Some((transform, salt)) = &mut rare.extension {
             let keys = master.derive(crypto, policy, Purpose::Header, period)?;
@@ -392,6 +433,16 @@ fn rtp_keys<'a>(policy: &SrtpPolicy, keys: &'a SessionKeys) -> TransformKeys<'a>
     // An AEAD cannot be off (checked); another cipher that is off is the NULL cipher.
     let cipher = if policy.srtp_encryption { policy.cipher } else { SrtpCipher::Null };
     transform_keys(policy, keys, cipher, policy.srtp_auth)
+}
+
+/// The same keys for encryption alone.
+pub(crate) fn without_mac(keys: TransformKeys<'_>) -> TransformKeys<'_> {
+    TransformKeys { authentication: None, ..keys }
+}
+
+/// The same keys for the tag alone.
+pub(crate) fn without_cipher(keys: TransformKeys<'_>) -> TransformKeys<'_> {
+    TransformKeys { cipher: SrtpCipher::Null, prefix_len: 0, ..keys }
 }
 
 /// The keys of SRTCP. An AEAD authenticates whether it encrypts or not.

@@ -4,6 +4,8 @@
 //! (the ROC in the tag). Packets are protected and unprotected in place, without allocation, lock or clock; algorithms
 //! come from a provider ([`mikey_crypto::srtp::SrtpCrypto`]). This crate knows nothing of MIKEY, sockets or threads.
 //!
+//! In groups [`tesla`] tells which member has sent a packet.
+//!
 //! [`ContextDb`] is the way in: install a sender's keys under a destination, then protect or unprotect packets.
 //!
 //! ```text
@@ -38,6 +40,7 @@ mod slab;
 mod stats;
 mod stream;
 mod tag;
+pub mod tesla;
 mod time;
 mod unprotect;
 

@@ -34,3 +34,29 @@ pub const SOFT_LIMIT_FRACTION: u64 = 16;
 /// Senders of one owner in the other direction that are asked whether they have a new SSRC too; an owner with more of
 /// them has to tell its SSRCs apart itself.
 pub const MAX_SENDERS_COMPARED: usize = 64;
+
+/// TESLA: the sender says that a chain is due when less than this fraction of it is left.
+pub const CHAIN_DUE_FRACTION: u32 = 16;
+
+/// TESLA: packets of one sender that may wait, at most: a quarter of the sequence numbers, so that no index is ambiguous
+/// because those before it wait.
+pub const MAX_HELD_PACKETS: usize = 1 << 14;
+
+/// TESLA: octets that a receiver allows for one sender's packets, at least: any packet fits.
+pub const MIN_HELD_OCTETS: usize = 1 << 16;
+
+/// TESLA: octets that a receiver allows for one sender's packets, at most.
+pub const MAX_HELD_OCTETS: usize = 1 << 26;
+
+/// TESLA: steps along the chain that any packet is worth: keys may be lost in so many intervals one after the other.
+pub const FREE_STEPS: u64 = 16;
+
+/// TESLA: steps that every passing interval adds for longer walks. What goes beyond is refused
+/// ([`crate::UnprotectError::FarKey`]).
+pub const STEPS_PER_INTERVAL: u64 = 4;
+
+/// TESLA: chains of one sender at a receiver: the one in use, and the one before or the one after.
+pub const MAX_CHAINS: usize = 2;
+
+/// TESLA: the largest bound on the drift of two clocks that can be set, in parts per million.
+pub const MAX_DRIFT_PPM: u32 = 100_000;

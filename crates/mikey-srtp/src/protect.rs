@@ -31,6 +31,8 @@ pub struct Protected {
     pub index: PacketIndex,
     /// Less than a sixteenth of the key's packets is left.
     pub rekey_due: bool,
+    /// TESLA: less than a sixteenth of the key chain is left, and none follows.
+    pub chain_due: bool,
 }
 
 /// A protected RTCP packet.
@@ -45,6 +47,8 @@ pub struct ProtectedRtcp {
     pub index: u32,
     /// Less than a sixteenth of the key's packets is left.
     pub rekey_due: bool,
+    /// TESLA: less than a sixteenth of the key chain is left, and none follows.
+    pub chain_due: bool,
 }
 
 /// An RTP packet between the checks and the cipher: what [`Stream::begin_rtp`] decided.
@@ -54,6 +58,17 @@ pub(crate) struct Pending {
     pub(crate) tail: RtpTail,
     pub(crate) needed: usize,
     pub(crate) rekey_due: bool,
+}
+
+/// An RTCP packet between the checks and the cipher: what [`Stream::begin_rtcp`] decided.
+pub(crate) struct PendingRtcp {
+    pub(crate) index: u32,
+    /// E flag and index.
+    pub(crate) word: [u8; INDEX_LEN],
+    pub(crate) encrypted: bool,
+    pub(crate) key: usize,
+    needed: usize,
+    limit: u64,
 }
 
 /// A packet of a simple stream between the checks and the cipher.
@@ -87,7 +102,10 @@ impl Stream {
         len: usize,
         layout: RtpLayout,
     ) -> Result<Protected, ProtectError> {
-        let pending = self.begin_rtp(crypto, now, packet, len, layout)?;
+        if self.key.context.is_tesla() {
+            return self.protect_tesla_rtp(crypto, now, packet, len, layout);
+        }
+        let pending = self.begin_rtp(crypto, now, packet, len, 0, layout)?;
         let key = self.key(pending.key).ok_or(ProtectError::NoKey)?;
         let (keys, rare) = key.rtp_keys(pending.index);
         let transform = match &rare.untagged {
@@ -133,7 +151,8 @@ impl Stream {
             return Err(ProtectError::BufferTooSmall { needed });
         }
         let rekey_due = is_due(key.rtp_used + 1, MAX_SRTP_PACKETS);
-        let done = Protected { len: needed, ssrc: self.ssrc, index: PacketIndex::from_u64(index), rekey_due };
+        let (ssrc, chain_due) = (self.ssrc, false);
+        let done = Protected { len: needed, ssrc, index: PacketIndex::from_u64(index), rekey_due, chain_due };
         Ok(Ready { index, mac_len, done })
     }
 
@@ -172,13 +191,15 @@ impl Stream {
         self.tracker.commit(ready.index);
     }
 
-    /// Everything that can refuse the packet, and the encryption of its header extension. Changes no state.
+    /// Everything that can refuse the packet, and the encryption of its header extension. Changes no state. `overhead`
+    /// octets come between the packet and what SRTP appends.
     pub(crate) fn begin_rtp(
         &mut self,
         crypto: &dyn SrtpCrypto,
         now: Time,
         packet: &mut [u8],
         len: usize,
+        overhead: usize,
         layout: RtpLayout,
     ) -> Result<Pending, ProtectError> {
         let index = self.tracker.estimate(layout.seq);
@@ -191,7 +212,7 @@ impl Stream {
             return Err(ProtectError::KeyExhausted);
         }
         let tail = RtpTail::of(&key.context.policy, layout.seq);
-        let needed = len + key.context.mki().len() + tail.len();
+        let needed = len + overhead + key.context.mki().len() + tail.len();
         if packet.len() < needed {
             return Err(ProtectError::BufferTooSmall { needed });
         }
@@ -234,7 +255,7 @@ impl Stream {
         key.rtp_used += 1;
         key.confirm(pending.index);
         self.tracker.commit(pending.index);
-        Ok(Protected { len: pending.needed, ssrc, index, rekey_due: pending.rekey_due })
+        Ok(Protected { len: pending.needed, ssrc, index, rekey_due: pending.rekey_due, chain_due: false })
     }
 
     pub(crate) fn protect_rtcp(
@@ -244,25 +265,17 @@ impl Stream {
         packet: &mut [u8],
         len: usize,
     ) -> Result<ProtectedRtcp, ProtectError> {
-        let (ssrc, next) = (self.ssrc, self.rtcp_next);
-        let at = self.sending_key(now, self.tracker.highest())?;
-        let limit = self.key(at).map_or(0, |key| key.context.lifetime().srtcp_packets);
-        let key = self.key_mut(at).ok_or(ProtectError::NoKey)?;
+        if self.key.context.is_tesla() {
+            return self.protect_tesla_rtcp(crypto, now, packet, len);
+        }
+        let pending = self.begin_rtcp(now, packet, len, 0)?;
+        let PendingRtcp { index, word, encrypted, needed, .. } = pending;
+        let ssrc = self.ssrc;
+        let key = self.key(pending.key).ok_or(ProtectError::NoKey)?;
         let context = &key.context;
         let policy = &*context.policy;
         let aead = is_aead(policy.cipher);
-        if u64::from(key.rtcp_window.used()) >= limit {
-            return Err(ProtectError::KeyExhausted);
-        }
-        let mki = context.mki();
-        let tag_len = rtcp_tag_len(policy);
-        let needed = len + INDEX_LEN + mki.len() + tag_len;
-        if packet.len() < needed {
-            return Err(ProtectError::BufferTooSmall { needed });
-        }
-        let encrypted = policy.srtcp_encryption;
-        let index = next & !ENCRYPTED;
-        let word = (index | if encrypted { ENCRYPTED } else { 0 }).to_be_bytes();
+        let (mki, tag_len) = (context.mki(), rtcp_tag_len(policy));
         let keys = context.rtcp_keys(crypto, index).map_err(|_| ProtectError::Transform)?;
         let clear_header = *packet.first_chunk::<RTCP_CLEAR>().ok_or(Malformed::Short)?;
         let iv = iv::rtcp(policy.cipher, keys.salt(), ssrc, word, &clear_header);
@@ -284,9 +297,41 @@ impl Stream {
             let mac = tag.get(..tag_len).ok_or(ProtectError::Transform)?;
             write(tail, if aead { [mac, &word, mki] } else { [&word, mki, mac] });
         }
+        self.finish_rtcp(&pending)
+    }
+
+    /// Everything that can refuse the packet. Changes nothing. `overhead` as in [`Self::begin_rtp`].
+    pub(crate) fn begin_rtcp(
+        &self,
+        now: Time,
+        packet: &[u8],
+        len: usize,
+        overhead: usize,
+    ) -> Result<PendingRtcp, ProtectError> {
+        let at = self.sending_key(now, self.tracker.highest())?;
+        let key = self.key(at).ok_or(ProtectError::NoKey)?;
+        let (context, policy) = (&key.context, &*key.context.policy);
+        let limit = context.lifetime().srtcp_packets;
+        if u64::from(key.rtcp_window.used()) >= limit {
+            return Err(ProtectError::KeyExhausted);
+        }
+        let needed = len + INDEX_LEN + overhead + context.mki().len() + rtcp_tag_len(policy);
+        if packet.len() < needed {
+            return Err(ProtectError::BufferTooSmall { needed });
+        }
+        let encrypted = policy.srtcp_encryption;
+        let index = self.rtcp_next & !ENCRYPTED;
+        let word = (index | if encrypted { ENCRYPTED } else { 0 }).to_be_bytes();
+        Ok(PendingRtcp { index, word, encrypted, key: at, needed, limit })
+    }
+
+    /// Takes note of the packet.
+    pub(crate) fn finish_rtcp(&mut self, pending: &PendingRtcp) -> Result<ProtectedRtcp, ProtectError> {
+        let PendingRtcp { index, needed, limit, .. } = *pending;
+        let key = self.key_mut(pending.key).ok_or(ProtectError::NoKey)?;
         let rekey_due = is_due(key.rtcp_window.count().into(), limit);
         self.rtcp_next = (index + 1) & !ENCRYPTED;
-        Ok(ProtectedRtcp { len: needed, ssrc, index, rekey_due })
+        Ok(ProtectedRtcp { len: needed, ssrc: self.ssrc, index, rekey_due, chain_due: false })
     }
 
     /// The first key that is valid for the index.

@@ -100,13 +100,20 @@ pub struct Install {
     pub extensions: ExtensionIds,
     /// Replay window in packets, 64 to 32,768; rounded up to a power of two, and to 128.
     pub window: u32,
+    /// Whether packets say which member of the group has sent them ([`tesla`](crate::tesla)). Then there are no packets
+    /// before [`ContextDb::set_tesla_sender`](crate::ContextDb::set_tesla_sender) or
+    /// [`ContextDb::set_tesla_receiver`](crate::ContextDb::set_tesla_receiver) was called for the SSRC.
+    ///
+    /// Without it a key that more than two have does not say who of them sends: each can make packets in the name of
+    /// any other.
+    pub tesla: bool,
 }
 
 impl Install {
     /// The window of [`Install::new`].
     pub const DEFAULT_WINDOW: u32 = 128;
 
-    /// An installation with a window of 128 packets and no encrypted header extension.
+    /// An installation with a window of 128 packets, no encrypted header extension and no TESLA.
     #[must_use]
     pub fn new(
         direction: Direction,
@@ -116,8 +123,8 @@ impl Install {
         policy: SrtpPolicy,
         key: MasterKey,
     ) -> Self {
-        let (extensions, window) = (ExtensionIds::NONE, Self::DEFAULT_WINDOW);
-        Self { direction, destination, owner, ssrcs, policy, key, extensions, window }
+        let (extensions, window, tesla) = (ExtensionIds::NONE, Self::DEFAULT_WINDOW, false);
+        Self { direction, destination, owner, ssrcs, policy, key, extensions, window, tesla }
     }
 }
 
@@ -145,6 +152,7 @@ pub(crate) struct Sender {
     pub(crate) destination: Destination,
     pub(crate) direction: Direction,
     pub(crate) window: u16,
+    pub(crate) tesla: bool,
     pub(crate) serial: u32,
     /// Its latest stream; each names the one before it.
     pub(crate) last_stream: u32,

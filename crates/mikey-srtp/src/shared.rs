@@ -65,7 +65,11 @@ impl SharedDb {
     /// # Errors
     /// [`InstallError`]; nothing has been installed then.
     pub fn install(&self, install: Install) -> Result<SharedSender, InstallError> {
-        let Install { direction, destination, owner, ssrcs, policy, key, extensions, window } = install;
+        let Install { direction, destination, owner, ssrcs, policy, key, extensions, window, tesla } =
+            install;
+        if tesla {
+            return Err(InstallError::Tesla);
+        }
         let mut sender = SharedSender { parts: Vec::new(), owner, direction, fingerprints: Vec::new() };
         let key = self.claim(&mut sender, key)?;
         let places: Vec<(usize, Ssrcs)> = match ssrcs {
@@ -77,7 +81,8 @@ impl SharedDb {
         };
         for (shard, ssrcs) in places {
             let key = copy(&key);
-            let part = Install { direction, destination, owner, ssrcs, policy, key, extensions, window };
+            let part =
+                Install { direction, destination, owner, ssrcs, policy, key, extensions, window, tesla };
             match self.lock(shard).install(part) {
                 Ok(id) => sender.parts.push((shard, id)),
                 Err(error) => {

@@ -44,6 +44,10 @@ pub struct Stats {
     pub collisions: u64,
     /// Refused: a wildcard sender with too many SSRCs.
     pub too_many_ssrcs: u64,
+    /// TESLA: kept until their key is disclosed. Those that turn out right are counted as accepted then.
+    pub held: u64,
+    /// TESLA, refused: no key chain, no longer or not yet safe, or a disclosed key that is not right.
+    pub tesla: u64,
     /// New streams whose SSRC a stream of the same owner in the other direction has.
     pub clashes: u64,
 }
@@ -72,6 +76,13 @@ impl Stats {
             UnprotectError::Unauthenticated => &mut self.unauthenticated,
             UnprotectError::SsrcCollision => &mut self.collisions,
             UnprotectError::TooManySsrcs => &mut self.too_many_ssrcs,
+            UnprotectError::Held => &mut self.held,
+            UnprotectError::NoChain
+            | UnprotectError::NotSafe
+            | UnprotectError::TooEarly
+            | UnprotectError::BadKey
+            | UnprotectError::FarKey
+            | UnprotectError::OutOfStep => &mut self.tesla,
         } += 1;
     }
 
@@ -88,6 +99,7 @@ impl Stats {
             + self.exhausted
             + self.collisions
             + self.too_many_ssrcs
+            + self.tesla
     }
 }
 
@@ -106,6 +118,8 @@ impl core::ops::AddAssign for Stats {
         self.exhausted += other.exhausted;
         self.collisions += other.collisions;
         self.too_many_ssrcs += other.too_many_ssrcs;
+        self.held += other.held;
+        self.tesla += other.tesla;
         self.clashes += other.clashes;
     }
 }

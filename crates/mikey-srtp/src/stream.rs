@@ -16,6 +16,7 @@ use crate::limits::MAX_KEYS;
 use crate::replay::{ReplayWindow, RtcpWindow};
 use crate::sender::Direction;
 use crate::stats::StreamStats;
+use crate::tesla::Tesla;
 use crate::time::Time;
 
 /// The state of a stream.
@@ -33,13 +34,15 @@ pub(crate) struct Stream {
     pub(crate) rare: Option<Box<RareStream>>,
 }
 
-/// What few streams have: more keys than one, packets under keys that are gone, an application that knows the ROC.
+/// What few streams have: more keys than one, packets under keys that are gone, an application that knows the ROC, TESLA.
 #[derive(Default)]
 pub(crate) struct RareStream {
     /// Newest first.
     pub(crate) others: Vec<KeyState>,
     /// RFC 4771 mode 3: the application knows that our ROC is right.
     pub(crate) ignore_received_roc: bool,
+    /// Source authentication, if [`Context::is_tesla`] and key management has said which chain.
+    pub(crate) tesla: Option<Box<Tesla>>,
     rtp_retired: u64,
     rtcp_retired: u32,
 }

@@ -35,11 +35,11 @@ pub(crate) struct Expected {
 }
 
 /// Where the parts of an SRTP packet are, and what its index is under one key.
-struct View {
-    tail: RtpTail,
-    /// Octets of the RTP packet.
-    len: usize,
-    index: Extended,
+pub(crate) struct View {
+    pub(crate) tail: RtpTail,
+    /// Octets before MKI and tag.
+    pub(crate) len: usize,
+    pub(crate) index: Extended,
 }
 
 impl Stream {
@@ -66,6 +66,9 @@ impl Stream {
         layout: RtpLayout,
         spare: &mut Vec<u8>,
     ) -> Result<Opened<PacketIndex>, UnprotectError> {
+        if self.key.context.is_tesla() {
+            return Err(self.take_rtp(crypto, now, packet, layout));
+        }
         let by_mki = !self.key.context.mki().is_empty();
         if by_mki {
             let at = self.rtp_key_by_mki(packet, layout.seq)?;
@@ -165,6 +168,9 @@ impl Stream {
         packet: &mut [u8],
         spare: &mut Vec<u8>,
     ) -> Result<Opened<u32>, UnprotectError> {
+        if self.key.context.is_tesla() {
+            return Err(self.take_rtcp(crypto, now, packet));
+        }
         let by_mki = !self.key.context.mki().is_empty();
         if by_mki {
             let at = self.rtcp_key_by_mki(packet)?;
@@ -193,14 +199,14 @@ impl Stream {
         }
     }
 
-    fn rtp_key_by_mki(&self, packet: &[u8], seq: u16) -> Result<usize, UnprotectError> {
+    pub(crate) fn rtp_key_by_mki(&self, packet: &[u8], seq: u16) -> Result<usize, UnprotectError> {
         let context = &self.key.context;
         let tail = RtpTail::of(&context.policy, seq);
         let behind = if is_aead(context.rtp.cipher) { 0 } else { tail.len() };
         self.key_by_mki(packet, behind)
     }
 
-    fn rtcp_key_by_mki(&self, packet: &[u8]) -> Result<usize, UnprotectError> {
+    pub(crate) fn rtcp_key_by_mki(&self, packet: &[u8]) -> Result<usize, UnprotectError> {
         let policy = &self.key.context.policy;
         self.key_by_mki(packet, if is_aead(policy.cipher) { 0 } else { rtcp_tag_len(policy) })
     }
@@ -216,7 +222,12 @@ impl Stream {
             .ok_or(UnprotectError::UnknownMki)
     }
 
-    fn view(&self, context: &Context, packet: &[u8], layout: &RtpLayout) -> Result<View, UnprotectError> {
+    pub(crate) fn view(
+        &self,
+        context: &Context,
+        packet: &[u8],
+        layout: &RtpLayout,
+    ) -> Result<View, UnprotectError> {
         let tail = RtpTail::of(&context.policy, layout.seq);
         let behind = tail.len() + context.mki().len();
         let len = packet.len().checked_sub(behind).ok_or(Malformed::Short)?;
@@ -373,7 +384,7 @@ fn open_with(
     Ok(())
 }
 
-fn stale(stale: Stale) -> UnprotectError {
+pub(crate) fn stale(stale: Stale) -> UnprotectError {
     match stale {
         Stale::Replayed => UnprotectError::Replayed,
         Stale::Old => UnprotectError::TooOld,
@@ -382,7 +393,7 @@ fn stale(stale: Stale) -> UnprotectError {
 
 /// Of two keys' refusals, the one that says more: that a packet is a replay, rather than that another key's tag is
 /// wrong.
-fn worse(first: Option<UnprotectError>, second: UnprotectError) -> UnprotectError {
+pub(crate) fn worse(first: Option<UnprotectError>, second: UnprotectError) -> UnprotectError {
     match first {
         None | Some(UnprotectError::KeyExpired | UnprotectError::Unauthenticated)
             if second != UnprotectError::KeyExpired =>

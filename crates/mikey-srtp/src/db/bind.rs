@@ -28,6 +28,10 @@ impl ContextDb {
         kept: bool,
         mut open: impl FnMut(&mut Self, &mut Stream, &mut [u8]) -> Result<T, UnprotectError>,
     ) -> UnprotectError {
+        self.note_verified(slot);
+        if error == UnprotectError::Held {
+            return error;
+        }
         let Some(entry) = self.streams.get_mut(slot) else { return error };
         entry.stream.refused = entry.stream.refused.wrapping_add(1);
         let spoilt = match error {

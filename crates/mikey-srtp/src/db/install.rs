@@ -23,13 +23,17 @@ impl ContextDb {
     /// # Errors
     /// [`InstallError`]; nothing has been installed then.
     pub fn install(&mut self, install: Install) -> Result<SenderId, InstallError> {
-        let Install { direction, destination, owner, ssrcs, policy, key, extensions, window } = install;
+        let Install { direction, destination, owner, ssrcs, policy, key, extensions, window, tesla } =
+            install;
         let window = u16::try_from(window).ok().filter(|_| (MIN_WINDOW..=MAX_WINDOW).contains(&window));
         let window = window.ok_or(InstallError::Window)?;
         let listed = match ssrcs {
             Ssrcs::These(list) => Some(list),
             Ssrcs::Any => None,
         };
+        if tesla && listed.is_none() {
+            return Err(InstallError::Tesla);
+        }
         for (at, (ssrc, _)) in listed.iter().flatten().enumerate() {
             let twice = listed.iter().flatten().take(at).any(|(other, _)| other == ssrc);
             if twice || self.find(direction, destination, *ssrc).is_some() {
@@ -40,7 +44,7 @@ impl ContextDb {
             return Err(InstallError::Full);
         }
         let policy = self.shared_policy(policy);
-        let key = self.make_key(policy, extensions, owner, direction, key)?;
+        let key = self.make_key(policy, extensions, tesla, (owner, direction), key)?;
         let serial = self.next_serial;
         let any = listed.is_none();
         let (last_stream, previous, stream_count, others) = (NO_STREAM, NO_SENDER, 0, None);
@@ -48,6 +52,7 @@ impl ContextDb {
             destination,
             direction,
             window,
+            tesla,
             serial,
             last_stream,
             previous,
@@ -82,7 +87,7 @@ impl ContextDb {
     /// [`InstallError`]; nothing has changed then.
     pub fn rekey(&mut self, sender: SenderId, key: MasterKey, retire: Time) -> Result<(), InstallError> {
         let found = self.sender(sender).ok_or(InstallError::UnknownSender)?;
-        let (owner, direction) = (found.owner, found.direction);
+        let (owner, direction, tesla) = (found.owner, found.direction, found.tesla);
         let (policy, extensions) = (Arc::clone(&found.key.context.policy), found.key.context.extensions());
         for other in found.keys() {
             let (old, new) = (other.context.mki(), key.mki.as_ref());
@@ -97,7 +102,7 @@ impl ContextDb {
         if ranged && found.others().len() + 1 >= MAX_KEYS {
             return Err(InstallError::Full);
         }
-        let key = self.make_key(policy, extensions, owner, direction, key)?;
+        let key = self.make_key(policy, extensions, tesla, (owner, direction), key)?;
         let context = Arc::clone(&key.context);
         if ranged {
             self.add_other_key(sender.slot, key);
@@ -160,6 +165,7 @@ impl ContextDb {
     ///
     /// Expired keys are refused whether they are forgotten or not: this is for memory and for wiping.
     pub fn drop_expired(&mut self, now: Time) {
+        self.drop_undisclosed(now);
         let expired = |sender: &Sender| sender.others().iter().any(|other| now >= other.until);
         let due = self.senders.iter().filter(|(_, sender)| expired(sender));
         let due: Vec<SenderId> = due.map(|(slot, sender)| SenderId { slot, serial: sender.serial }).collect();
@@ -253,12 +259,12 @@ impl ContextDb {
         &self,
         policy: Arc<SrtpPolicy>,
         extensions: ExtensionIds,
-        owner: Owner,
-        direction: Direction,
+        tesla: bool,
+        (owner, direction): (Owner, Direction),
         key: MasterKey,
     ) -> Result<SenderKey, InstallError> {
         let shared = key.shared;
-        let (context, fingerprint) = Context::new(self.crypto, policy, extensions, key)?;
+        let (context, fingerprint) = Context::new(self.crypto, policy, extensions, tesla, key)?;
         match self.register.key(&self.senders, fingerprint) {
             Some(known) if known != (owner, direction) && !shared => Err(InstallError::KeyInUse),
             _ => Ok(SenderKey { context, fingerprint }),

@@ -8,8 +8,9 @@ mod bind;
 mod install;
 mod packets;
 mod register;
+mod tesla;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -86,6 +87,9 @@ pub struct ContextDb {
     /// The policies in use: few, so that contexts share them.
     policies: Vec<Arc<SrtpPolicy>>,
     stats: Stats,
+    /// The streams that receive with TESLA, and those of them that have packets to give.
+    tesla: BTreeSet<u32>,
+    verified: VecDeque<u32>,
     /// A packet while several keys are tried on it.
     spare: Vec<u8>,
     /// A packet while several senders are tried on it.
@@ -125,6 +129,8 @@ impl ContextDb {
             register: Register::new(config.hash_seed),
             policies: Vec::new(),
             stats: Stats::default(),
+            tesla: BTreeSet::new(),
+            verified: VecDeque::new(),
             spare: Vec::new(),
             trial: Vec::new(),
             intact: Vec::new(),

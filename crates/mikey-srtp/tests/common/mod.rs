@@ -1,6 +1,8 @@
 //! Shared by the tests: the default provider, hex, packets, a database with one sender.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
+pub mod tesla;
+
 use mikey_crypto::SecretBytes;
 use mikey_crypto::srtp::{SrtpCrypto, SrtpPolicy};
 use mikey_srtp::{
