@@ -13,6 +13,7 @@ use super::keys::{self, MessageKeys};
 use super::message::{Signed, certs, extensions, header, ids, with_mac, with_signature, without_mac};
 use super::offer::{KeyKind, Mode, Offer, Update};
 use super::party::{Offered, Party, Pending};
+use super::policy::algorithms;
 use super::sign::{self};
 use super::streams::Sessions;
 use crate::auth::{AuthLevel, Peer};
@@ -143,12 +144,13 @@ impl Party {
             }
             Mode::Psk => {
                 let inkey = self.message_inkey(&draft)?;
-                let keys = self.message_keys(&draft, self.policy.encr(), &inkey)?;
+                let (encr_alg, _) = algorithms(draft.prf);
+                let keys = self.message_keys(&draft, encr_alg, &inkey)?;
                 let plaintext = kemac::plaintext(None, &made.keys)?;
                 let encr_data = kemac::encrypt(&provider, &keys, draft.t, plaintext)?;
                 head.extend(ids(&[id_i, id_r]));
                 head.append(&mut tail);
-                let encr = (self.policy.encr(), &encr_data[..]);
+                let encr = (encr_alg, &encr_data[..]);
                 let message = with_mac(&hdr(DataType::PSK_INIT, offer.confirm), head, &keys, encr)?;
                 (made.inkey, made.message_keys) = (Some(inkey), Some(keys));
                 message
@@ -272,7 +274,8 @@ impl Party {
         let provider = &self.config.provider;
         let prf = keys::prf(provider, &self.policy, draft.prf)?;
         let context = (draft.csb_id, &draft.rand[..]);
-        MessageKeys::derive(provider, &self.policy, prf, (encr, self.policy.mac()), inkey.expose(), context)
+        let (_, mac) = algorithms(draft.prf);
+        MessageKeys::derive(provider, &self.policy, prf, (encr, mac), inkey.expose(), context)
     }
 
     fn start_dh(&self, draft: &Draft<'_>) -> Result<Option<Box<dyn mikey_crypto::KxInitiator>>, Error> {

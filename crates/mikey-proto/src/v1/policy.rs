@@ -52,6 +52,15 @@ pub struct Policy {
     pub mac_key_len: Option<usize>,
 }
 
+/// What encrypts and MACs keys under a PRF: who chose that speaks these too. RFC 6043 section 12.1: algorithms of 256 bits are
+/// not mixed with shorter ones.
+pub(super) fn algorithms(prf: u8) -> (EncrAlg, MacAlg) {
+    match PrfFunc(prf) {
+        PrfFunc::MIKEY_1 => (EncrAlg::AES_CM_128, MacAlg::HMAC_SHA_1_160),
+        _ => (EncrAlg::AES_CM_256, MacAlg::HMAC_SHA_256_256),
+    }
+}
+
 impl Policy {
     /// Modes with certificates or a pre-shared key, under [`Profile::Modern`]; clocks within five minutes.
     #[must_use]
@@ -86,21 +95,6 @@ impl Policy {
         match self.profile {
             Profile::Modern => PrfFunc::HMAC_SHA_256,
             Profile::Legacy => PrfFunc::MIKEY_1,
-        }
-    }
-
-    pub(super) fn mac(&self) -> MacAlg {
-        match self.profile {
-            Profile::Modern => MacAlg::HMAC_SHA_256_256,
-            Profile::Legacy => MacAlg::HMAC_SHA_1_160,
-        }
-    }
-
-    /// What keys are encrypted with. RFC 6043 section 12.1: algorithms of 256 bits are not mixed with shorter ones.
-    pub(super) fn encr(&self) -> EncrAlg {
-        match self.profile {
-            Profile::Modern => EncrAlg::AES_CM_256,
-            Profile::Legacy => EncrAlg::AES_CM_128,
         }
     }
 

@@ -45,10 +45,12 @@ fn modern_algorithms_do_for_the_modes_without_dh() {
 
 #[test]
 fn a_legacy_peer_takes_modern_messages_and_a_modern_one_says_no_to_sha_1() {
-    let mut modern = Party::new(config(0, &Policy::modern(), 1)).unwrap();
-    let mut legacy = Party::new(config(1, &Policy::legacy(), 2)).unwrap();
-    let (ours, theirs) = run(&mut modern, &mut legacy, &offer(Mode::Psk));
-    assert!(agree(&ours.keys, &theirs.keys));
+    for mode in [Mode::Psk, Mode::Pk, Mode::RsaR] {
+        let mut modern = Party::new(config(0, &Policy::modern(), 1)).unwrap();
+        let mut legacy = Party::new(config(1, &Policy::legacy(), 2)).unwrap();
+        let (ours, theirs) = run(&mut modern, &mut legacy, &offer(mode));
+        assert!(agree(&ours.keys, &theirs.keys), "{mode:?}");
+    }
 
     let mut legacy = Party::new(config(0, &Policy::legacy(), 1)).unwrap();
     let mut modern = Party::new(config(1, &Policy::modern(), 2)).unwrap();
