@@ -13,3 +13,4 @@ pub(crate) mod record;
 pub(crate) mod report;
 pub(crate) mod rtcp;
 pub(crate) mod sas;
+pub(crate) mod version1;

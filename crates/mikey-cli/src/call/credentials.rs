@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mikey::keying::{
-    AcceptStreams, AnswerStreams, ApiMisuse, CertifiedKey, Mismatch, OfferedStream, PskTable, StreamAnswer,
-    Trust,
+    AcceptStreams, AnswerStreams, ApiMisuse, CertifiedKey, DecryptionKey, Mismatch, OfferedStream, PskTable,
+    StreamAnswer, Trust,
 };
 use mikey::{EndpointConfig, Identity, Name, Peer, Side, SrtpPolicy};
 use mikey_crypto::{CryptoProvider, SecretBytes, SecureRandom};
 use mikey_net::Clock;
 
 use crate::call::leg::StreamStart;
+use crate::call::version1::V1Algorithms;
 use crate::cmd::options::Algorithms;
 use crate::error::{Error, Result};
 use crate::files::{read_certificates, read_crls, read_private_key, read_psk};
@@ -31,6 +32,12 @@ pub(crate) struct Credentials {
     /// The private key of our certificate
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
+    /// Our certificate that others encrypt keys to, in modes of version 1 that do: an RSA key for nothing else
+    #[arg(long, value_name = "FILE", requires_all = ["decrypt_key", "cert"])]
+    decrypt_cert: Option<PathBuf>,
+    /// The private key of that certificate
+    #[arg(long, value_name = "FILE", requires = "decrypt_cert")]
+    decrypt_key: Option<PathBuf>,
     /// A CA whose certificates are accepted from the peer; may be given more than once
     #[arg(long, value_name = "FILE")]
     ca: Vec<PathBuf>,
@@ -74,6 +81,7 @@ impl Credentials {
         srtp: Vec<SrtpPolicy>,
         lifetime: Duration,
         rekey: Option<Duration>,
+        v1: Option<V1Algorithms>,
     ) -> Result<Prepared> {
         let provider = mikey_crypto_aws_lc::provider();
         let name = parse_name(&self.identity)?;
@@ -97,6 +105,7 @@ impl Credentials {
         let mut config = EndpointConfig::new(provider, identity);
         config.policy = self.algorithms.policy(self.sas)?;
         config.rekey_after = rekey;
+        config.v1 = v1.map(V1Algorithms::policy);
         config.psks = Arc::new(psks);
         config.trust = trust;
         config.answer = Arc::new(AcceptPeer::new(peer.clone(), srtp, Arc::clone(&config.provider.random)));
@@ -144,10 +153,18 @@ impl Credentials {
         let certified = CertifiedKey::load(provider, chain, pkcs8.secret_pkcs8_der()).map_err(|error| {
             Error::failed(format!("cannot use '{}' with '{}': {error}", cert.display(), key.display()))
         })?;
-        Identity::with_certificate(name.clone(), certified).map_err(|_| {
+        let not_ours = |cert: &PathBuf| {
             Error::failed(format!("the certificate in '{}' is not for '{name}'", cert.display()))
                 .hint(format!("'mikey ca show {}' says for whom it is", cert.display()))
-        })
+        };
+        let identity = Identity::with_certificate(name.clone(), certified).map_err(|_| not_ours(cert))?;
+        let (Some(cert), Some(key)) = (&self.decrypt_cert, &self.decrypt_key) else { return Ok(identity) };
+        let chain = read_certificates(cert)?.iter().map(|certificate| certificate.to_vec()).collect();
+        let pkcs8 = read_private_key(ui, key)?;
+        let decryption = DecryptionKey::load(provider, chain, pkcs8.secret_pkcs8_der()).map_err(|error| {
+            Error::failed(format!("cannot use '{}' with '{}': {error}", cert.display(), key.display()))
+        })?;
+        identity.with_decryption(decryption).map_err(|_| not_ours(cert))
     }
 }
 

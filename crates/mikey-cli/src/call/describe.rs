@@ -1,11 +1,13 @@
 //! Numbers of a negotiation and of policies as people name them.
 
+use mikey::keying::v1::Mode;
 use mikey::keying::{Negotiated, Peer, Role};
 use mikey::{AuthLevel, SrtpPolicy};
 use mikey_crypto::MethodId;
 use mikey_wire::{AuthMethod, DhGroup, PrfFunc};
 use serde_json::{Value, json};
 
+use crate::call::event::How;
 use crate::decode::payload::suite_name;
 use crate::error::{Error, Result};
 
@@ -75,7 +77,8 @@ pub(crate) fn level_id(level: AuthLevel) -> &'static str {
 }
 
 /// Who is at the other end and how that is known: `sip:bob@example.com, by certificate … (Ed25519)`.
-pub(crate) fn peer(peer: &Peer, role: Role, negotiated: &Negotiated) -> String {
+pub(crate) fn peer(peer: &Peer, role: Role, how: &How) -> String {
+    let How::V2(negotiated) = how else { return format!("{}, by {}", peer.name, level(peer.level)) };
     let method = match role {
         Role::Initiator => negotiated.responder,
         Role::Responder => negotiated.initiator,
@@ -86,7 +89,32 @@ pub(crate) fn peer(peer: &Peer, role: Role, negotiated: &Negotiated) -> String {
 }
 
 /// What was negotiated, as name and value.
-pub(crate) fn negotiated(negotiated: &Negotiated) -> Vec<(&'static str, String)> {
+pub(crate) fn negotiated(how: &How) -> Vec<(&'static str, String)> {
+    match how {
+        How::V2(negotiated) => negotiated_v2(negotiated),
+        How::V1 { mode, quirks, peer_speaks_v2 } => {
+            let mut lines = vec![("MIKEY version 1", v1_mode(*mode).1.to_owned())];
+            lines.extend(quirks.iter().map(|quirk| ("put up with", quirk.describe().to_owned())));
+            lines.extend(peer_speaks_v2.then(|| ("the peer", "says that it speaks version 2".to_owned())));
+            lines
+        }
+    }
+}
+
+/// A mode of version 1, for machines and for people.
+fn v1_mode(mode: Mode) -> (&'static str, &'static str) {
+    match mode {
+        Mode::Null => ("null", "keys in the clear"),
+        Mode::Psk => ("psk", "keys under a pre-shared key, no forward secrecy"),
+        Mode::Pk => ("pk", "keys encrypted to a public key, no forward secrecy"),
+        Mode::Dh => ("dh", "Diffie-Hellman with signatures"),
+        Mode::DhHmac => ("dhhmac", "Diffie-Hellman with a pre-shared key"),
+        Mode::RsaR => ("rsa-r", "keys of the responder encrypted to a public key, no forward secrecy"),
+        _ => ("unknown", "a mode that this tool does not know"),
+    }
+}
+
+fn negotiated_v2(negotiated: &Negotiated) -> Vec<(&'static str, String)> {
     vec![
         ("key exchange", known(DhGroup(negotiated.group.0).name(), negotiated.group.0)),
         ("PRF and transcript", known(PrfFunc(negotiated.prf.0).name(), negotiated.prf.0)),
@@ -100,7 +128,15 @@ pub(crate) fn negotiated(negotiated: &Negotiated) -> Vec<(&'static str, String)>
 }
 
 /// The same for machines.
-pub(crate) fn negotiated_json(negotiated: &Negotiated) -> Value {
+pub(crate) fn negotiated_json(how: &How) -> Value {
+    let negotiated = match how {
+        How::V2(negotiated) => negotiated,
+        How::V1 { mode, quirks, peer_speaks_v2 } => {
+            let quirks: Vec<&str> = quirks.iter().map(|quirk| quirk.describe()).collect();
+            return json!({"version": 1, "mode": v1_mode(*mode).0, "quirks": quirks,
+                "peer_speaks_v2": peer_speaks_v2});
+        }
+    };
     json!({
         "group": known(DhGroup(negotiated.group.0).name(), negotiated.group.0),
         "prf": known(PrfFunc(negotiated.prf.0).name(), negotiated.prf.0),

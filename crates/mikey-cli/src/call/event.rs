@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use mikey::keying::v1::{Mode, Quirks};
 use mikey::keying::{Error as CallError, Negotiated, Role, Sas};
 use mikey::{MediaStream, Peer, SessionId, Time};
 
@@ -17,10 +18,26 @@ pub(crate) struct Known {
     pub(crate) remote: SocketAddr,
     /// Who it is.
     pub(crate) peer: Peer,
-    /// What was negotiated.
-    pub(crate) negotiated: Negotiated,
+    /// What was negotiated, or by which mode of version 1.
+    pub(crate) negotiated: How,
     /// Whether the peer is known by a ticket of an earlier call.
     pub(crate) resumed: bool,
+}
+
+/// How two came to an agreement.
+#[derive(Clone, Debug)]
+pub(crate) enum How {
+    /// By a handshake of version 2.
+    V2(Negotiated),
+    /// By a message of version 1.
+    V1 {
+        /// The mode.
+        mode: Mode,
+        /// What the peer did against its RFCs.
+        quirks: Quirks,
+        /// Whether the peer says that it speaks version 2.
+        peer_speaks_v2: bool,
+    },
 }
 
 /// Why a call ended before both people had compared the SAS.

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mikey::keying::v1::Offer;
 use mikey::keying::{CloseReason, DropReason, Role, Sas, Ticket};
 use mikey::{
     Agent, AgentEvent, AuthLevel, Call, KeyLog, MediaError, MediaStream, Refused, SessionId, Side, Time,
@@ -20,9 +21,10 @@ use mikey_net::{Clock, Driver, Happening, Socket, Tap};
 use crate::audio::g711::Law;
 use crate::audio::rtp::FRAME;
 use crate::call::credentials::{Prepared, stream_start};
-use crate::call::event::{Known, LineEvent, Unverified};
+use crate::call::event::{How, Known, LineEvent, Unverified};
 use crate::call::leg::{Leg, Pace, StreamStart};
 use crate::call::ongoing::{Errand, Ongoing};
+use crate::call::outcome::failure;
 use crate::error::{Error, Result, io_reason};
 
 /// A closed session's peer has this long to close it too.
@@ -145,6 +147,15 @@ impl Line {
     /// If there is no credential for it.
     pub(crate) fn call(&mut self, to: SocketAddr, call: &Call) -> Result {
         self.driver.call(to, call).map(drop).map_err(|error| Error::failed(error.to_string()))
+    }
+
+    /// Calls somebody by MIKEY version 1.
+    ///
+    /// # Errors
+    /// If there is no credential for it.
+    pub(crate) fn call_v1(&mut self, to: SocketAddr, offer: &Offer) -> Result {
+        let now = self.driver.clock().now();
+        self.driver.agent_mut().call_v1(now, to, offer).map(drop).map_err(|error| failure(&error))
     }
 
     /// Calls somebody met before with a ticket of them. Speech starts at once.
@@ -336,7 +347,7 @@ impl Line {
                 }
             }
             Happening::Refused { why: Refused::Media(_) | Refused::Unknown, .. } => self.refused += 1,
-            // STUN, TURN, DTLS and version 1 are not for this tool.
+            // STUN, TURN and DTLS are not for this tool, nor version 1 if it was not asked for.
             _ => self.refused += 1,
         }
         Ok(())
@@ -346,7 +357,16 @@ impl Line {
         match event {
             AgentEvent::Established { session, role, remote, peer, negotiated, .. } => {
                 let resumed = self.early.remove(&session);
+                let negotiated = How::V2(negotiated);
                 self.known.insert(session, Known { role, remote, peer, negotiated, resumed });
+            }
+            // An update: the call is there, and its new keys come next.
+            AgentEvent::V1Established { update: true, .. } => {}
+            AgentEvent::V1Established {
+                session, role, remote, peer, mode, peer_speaks_v2, quirks, ..
+            } => {
+                let negotiated = How::V1 { mode, quirks, peer_speaks_v2 };
+                self.known.insert(session, Known { role, remote, peer, negotiated, resumed: false });
             }
             AgentEvent::MediaReady { session, streams } => return self.keyed(session, streams),
             AgentEvent::EarlyMediaReady { session, streams } => {
@@ -391,7 +411,9 @@ impl Line {
             return Ok(());
         }
         let Some(ongoing) = self.ongoing(now, &streams)? else { return Ok(()) };
-        let renew_every = self.renew_every.filter(|_| known.role == Role::Responder);
+        // In version 1 the caller alone can renew.
+        let v2 = matches!(known.negotiated, How::V2(_));
+        let renew_every = self.renew_every.filter(|_| known.role == Role::Responder && v2);
         let ongoing = ongoing.renewing(now, renew_every);
         let ongoing = if self.rings { ongoing.ringing() } else { ongoing };
         let sas = self.sas.remove(&session);

@@ -1,6 +1,9 @@
 //! What a failed call means for the user: the fact, the advice, and whether the peer failed to authenticate itself.
 
+use mikey::keying::v1::Error as V1Error;
 use mikey::keying::{CertificateFault, Error as CallError, Hint, Mismatch, PeerFault, Stage};
+
+use mikey_wire::ErrorNo;
 
 use crate::error::Error;
 
@@ -10,7 +13,13 @@ pub(crate) fn failure(why: &CallError) -> Error {
     let error = match why {
         CallError::Peer(_) => Error::peer_authentication(message),
         CallError::Timeout { stage: Stage::UnverifiedPsk, hint: None } => Error::peer_authentication(message),
-        CallError::Misuse(_) => Error::usage(message),
+        CallError::Misuse(_) | CallError::V1(V1Error::Misuse(_)) => Error::usage(message),
+        CallError::V1(V1Error::Auth | V1Error::Certificate(_) | V1Error::Name) => {
+            Error::peer_authentication(message)
+        }
+        CallError::V1(V1Error::Refused { errors, .. }) if errors.contains(&ErrorNo::AUTH_FAILURE) => {
+            Error::peer_authentication(message)
+        }
         _ => Error::failed(message),
     };
     match advice(why) {
@@ -55,6 +64,17 @@ pub(crate) fn advice(why: &CallError) -> Option<&'static str> {
         }
         CallError::Timeout { stage: Stage::UnverifiedPsk, .. } => {
             "compare the pre-shared keys and the names on both sides"
+        }
+        CallError::V1(V1Error::Time(_)) => "set the clocks of both sides: version 1 needs them",
+        CallError::V1(V1Error::Auth | V1Error::Certificate(_) | V1Error::Name) => {
+            "compare the keys, certificates and names on both sides"
+        }
+        CallError::V1(V1Error::Refused { .. }) => {
+            "look at the output of the other side, its clock, and the keys and names on both sides"
+        }
+        CallError::V1(V1Error::Misuse(_)) => {
+            "psk and dhhmac need --psk; pk, dh and rsa-r need RSA keys: --cert and --key, and for decryption \
+             --decrypt-cert and --decrypt-key ('mikey ca issue --key rsa2048 --usage decryption')"
         }
         CallError::Timeout { stage: Stage::Unverified, .. } => "look at the output of the other side",
         _ => return None,

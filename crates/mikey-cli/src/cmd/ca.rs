@@ -78,6 +78,10 @@ enum CaCommand {
         /// The kind of its key
         #[arg(long, value_enum, default_value_t = KeyKind::Ed25519)]
         key: KeyKind,
+        /// What its key is for. One key is for one of them: keys for decryption are RSA, and their files are called
+        /// alice-decryption.pem and alice-decryption.key
+        #[arg(long, value_enum, default_value_t = Usage::Signatures)]
+        usage: Usage,
         /// How long it is valid
         #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(i64).range(1..=MAX_DAYS))]
         days: i64,
@@ -120,6 +124,15 @@ enum CaCommand {
     },
 }
 
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Usage {
+    /// Signing: what calls are authenticated by
+    Signatures,
+    /// Decryption: what others encrypt keys to (RSA modes of MIKEY)
+    Decryption,
+}
+
 /// Kinds of keys that the protocol can authenticate with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum KeyKind {
@@ -143,8 +156,8 @@ pub(crate) fn run(ui: &Ui, args: Args) -> Result {
         CaCommand::Init { dir, name, key, days, force } => {
             init(*ui, &dir, &name, key, days, overwrite(force))
         }
-        CaCommand::Issue { dir, name, key, days, out, force } => {
-            issue(*ui, &dir, &name, key, days, &out, overwrite(force))
+        CaCommand::Issue { dir, name, key, usage, days, out, force } => {
+            issue(*ui, &dir, &name, (key, usage), days, &out, overwrite(force))
         }
         CaCommand::Revoke { dir, certificates, days } => crl::revise(*ui, &dir, &certificates, days),
         CaCommand::Crl { dir, days } => crl::revise(*ui, &dir, &[], days),
@@ -212,15 +225,22 @@ fn issue(
     ui: Ui,
     dir: &Path,
     name: &str,
-    kind: KeyKind,
+    (kind, usage): (KeyKind, Usage),
     days: i64,
     out: &Path,
     overwrite: Overwrite,
 ) -> Result {
-    let params = leaf_params(name, Duration::days(days))?;
+    let mut params = leaf_params(name, Duration::days(days))?;
+    let mut stem = file_stem(name);
+    if usage == Usage::Decryption {
+        if !matches!(kind, KeyKind::Rsa2048 | KeyKind::Rsa3072 | KeyKind::Rsa4096) {
+            return Err(Error::usage("a key for decryption must be RSA").hint("say --key rsa2048"));
+        }
+        params.key_usages = vec![KeyUsagePurpose::KeyEncipherment];
+        stem.push_str("-decryption");
+    }
     let (_, issuer) = load_ca(ui, dir)?;
     make_dir(out)?;
-    let stem = file_stem(name);
     let (certificate_path, key_path) = (out.join(format!("{stem}.pem")), out.join(format!("{stem}.key")));
     refuse_existing(&[&certificate_path, &key_path], overwrite)?;
     let mut key = new_key(kind)?;

@@ -18,8 +18,10 @@ use crate::call::outcome::{advice, failure};
 use crate::call::record::{Recorder, See};
 use crate::call::report::{self, Ends};
 use crate::call::sas;
+use crate::call::version1::V1Mode;
 use crate::cmd::options::{RecordOptions, VoiceOptions, boxed, seconds};
 use crate::error::{Error, Result};
+use crate::files::read_certificates;
 use crate::ui::{Ui, printable};
 
 /// MIKEY's registered port.
@@ -31,7 +33,8 @@ pub(crate) const MIKEY_PORT: u16 = 2269;
   mikey call 192.0.2.7 --identity sip:alice@example.com --peer sip:bob@example.com \\
       --cert alice/alice.pem --key alice/alice.key --ca ca/ca.pem
   mikey call [::1]:2269 --identity sip:alice@example.com --peer sip:bob@example.com --psk alice-bob.psk
-  mikey call 192.0.2.7 --identity sip:alice@example.com --peer sip:bob@example.com --sas")]
+  mikey call 192.0.2.7 --identity sip:alice@example.com --peer sip:bob@example.com --sas
+  mikey call 192.0.2.7 --identity sip:alice@example.com --peer sip:bob@example.com --psk alice-bob.psk --v1 psk")]
 pub(crate) struct Args {
     /// Where the other side listens: address or name, with a port if it is not 2269
     #[arg(value_name = "ADDRESS")]
@@ -52,6 +55,13 @@ pub(crate) struct Args {
     /// Renew the keys after so many seconds, again and again, with a new key exchange each time
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     rekey: Option<Duration>,
+    /// Call by MIKEY version 1, in this mode; the other side must listen with --v1. It needs clocks that agree within five
+    /// minutes, and negotiates nothing: the SRTP policy is the one of --srtp
+    #[arg(long, value_name = "MODE", value_enum, conflicts_with_all = ["rekey", "sas"])]
+    v1: Option<V1Mode>,
+    /// The peer's certificate to encrypt keys to, in mode pk of version 1
+    #[arg(long, value_name = "FILE", requires = "v1")]
+    peer_decrypt_cert: Option<PathBuf>,
     #[command(flatten)]
     recording: RecordOptions,
 }
@@ -63,7 +73,12 @@ pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
     let to = resolve(&args.to)?;
     let srtp = describe::srtp_policies(args.voice.srtp.as_deref())?;
     let lifetime = Duration::from_secs(args.timeout);
-    let prepared = args.credentials.prepare(ui, clock, srtp.clone(), lifetime, args.rekey)?;
+    if args.v1 == Some(V1Mode::Pk) && args.peer_decrypt_cert.is_none() {
+        return Err(Error::usage("mode pk encrypts keys to the peer's certificate, and none was named")
+            .hint("name it with --peer-decrypt-cert"));
+    }
+    let algorithms = args.v1.map(V1Mode::algorithms);
+    let prepared = args.credentials.prepare(ui, clock, srtp.clone(), lifetime, args.rekey, algorithms)?;
     let peer = prepared.peer.clone().ok_or_else(|| {
         Error::usage("nobody was named to call")
             .hint("say with --peer who must answer, such as sip:bob@example.com")
@@ -83,7 +98,14 @@ pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
     ui.text(format_args!("{identity} at {} calls {peer} at {to}", line.local_addr()));
     ui.text(format_args!("speech: {origin}"));
     ui.json(&json!({"event": "calling", "local": line.local_addr(), "to": to, "peer": peer.to_string()}));
-    line.call(to, &Call::new(peer, streams.to_vec()))?;
+    match args.v1 {
+        None => line.call(to, &Call::new(peer, streams.to_vec()))?,
+        Some(mode) => {
+            let chain = args.peer_decrypt_cert.as_deref().map(read_certificates).transpose()?;
+            let chain = chain.unwrap_or_default().iter().map(|certificate| certificate.to_vec()).collect();
+            line.call_v1(to, &mode.offer(peer, &streams, chain))?;
+        }
+    }
     let done = converse(ui, &mut line, &recorder, args.record.as_deref()).await;
     if done.is_err() {
         // Whoever still compares a SAS with us is told that we have gone.

@@ -17,6 +17,7 @@ use crate::call::outcome::advice;
 use crate::call::record::{Recorder, See};
 use crate::call::report;
 use crate::call::sas;
+use crate::call::version1::V1Algorithms;
 use crate::cmd::call::MIKEY_PORT;
 use crate::cmd::options::{RecordOptions, VoiceOptions, boxed, seconds};
 use crate::error::{Error, Result};
@@ -45,6 +46,9 @@ pub(crate) struct Args {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), MIKEY_PORT))]
     bind: SocketAddr,
+    /// Answer MIKEY version 1 as well, with these algorithms. It needs clocks that agree within five minutes
+    #[arg(long, value_name = "ALGORITHMS", value_enum)]
+    v1: Option<V1Algorithms>,
     /// Stop after the first call with an authenticated peer
     #[arg(long)]
     once: bool,
@@ -63,7 +67,7 @@ pub(crate) async fn run(ui: &Ui, args: Args) -> Result {
     let ui = *ui;
     let clock = Clock::start();
     let srtp = describe::srtp_policies(args.voice.srtp.as_deref())?;
-    let prepared = args.credentials.prepare(ui, clock, srtp, REQUEST_LIFETIME, args.rekey)?;
+    let prepared = args.credentials.prepare(ui, clock, srtp, REQUEST_LIFETIME, args.rekey, args.v1)?;
     let (voice, origin) = args.voice.voice(SpeechSide::Callee)?;
     let (recorder, key_log) = args.recording.start(ui, clock)?;
     let identity = prepared.identity.to_string();
