@@ -52,11 +52,13 @@ pub use message::{
 };
 pub use payload::{
     Auth, Cert, CertReq, Chash, Dh, Extension, GccReq, Group, Id, Idr, Kemac, KeyData, KeyId, Kv, Payload,
-    Pke, RandR, ResumeTicket, Sakke, Sender, Session, Sign, Sp, SpParam, T, Tr, Ver,
+    Pke, RandR, ResumeTicket, Sakke, Sender, Session, Sign, Sp, SpParam, T, TeslaIKey, TeslaPolicy,
+    TeslaPolicyOctets, Tr, Ver,
 };
 pub use quirk::{Quirk, Quirks};
 pub use registry::{
     AuthMethod, CertType, DataType, DhGroup, EncrAlg, ErrorNo, Exch, ExtType, HashFunc, IdRole, IdType,
     KeyIdType, KeyType, KvType, MacAlg, MapType, MspParam, NotifyCode, PayloadType, PkeCache, PrfFunc,
-    ProtType, RandRole, SdpBindingType, SignAlg, SrtpAuth, SrtpEncr, SrtpParam, TeslaParam, TsRole, TsType,
+    ProtType, RandRole, SdpBindingType, SignAlg, SrtpAuth, SrtpEncr, SrtpParam, TeslaMac, TeslaParam,
+    TeslaPrf, TsRole, TsType,
 };

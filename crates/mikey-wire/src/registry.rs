@@ -335,7 +335,21 @@ code_points! {
 }
 
 code_points! {
-    /// Policy parameters of Prot type TESLA (RFC 4442 4.2).
+    /// Values of [`TeslaParam::PRF`] (RFC 4442 4.2).
+    TeslaPrf(u8) {
+        HMAC_SHA_1 = 0 "HMAC-SHA1",
+    }
+}
+
+code_points! {
+    /// Values of [`TeslaParam::MAC`] (RFC 4442 4.2).
+    TeslaMac(u8) {
+        HMAC_SHA_1 = 0 "HMAC-SHA1",
+    }
+}
+
+code_points! {
+    /// Policy parameters of Prot type TESLA (RFC 4442 4.2; 10 is of version 2).
     TeslaParam(u8) {
         PRF = 1 "PRF identifier",
         PRF_LEN = 2 "Length of PRF f' output",
@@ -346,6 +360,8 @@ code_points! {
         DISCLOSURE_DELAY = 7 "Key disclosure delay",
         CHAIN_LEN = 8 "Key chain length",
         RECEIVER_TIME = 9 "Local timestamp media receiver",
+        /// Version 2 alone.
+        ANSWER_TIME = 10 "Local timestamp of the answer",
     }
 }
 

@@ -163,7 +163,8 @@ pub(crate) struct Fields<'a> {
     pub(crate) group: Option<Group<'a>>,
     pub(crate) senders: Option<Vec<Sender>>,
     pub(crate) hash: Option<&'a [u8]>,
-    pub(crate) tesla_key: Option<&'a [u8]>,
+    /// Data of every TESLA I-Key; no row counts them, as they may stand anywhere.
+    pub(crate) tesla_keys: Vec<&'a [u8]>,
     pub(crate) error: Option<ErrorNo>,
     pub(crate) chash: Option<Chash<'a>>,
     pub(crate) pke: Option<Pke<'a>>,
@@ -214,11 +215,7 @@ impl<'a> Fields<'a> {
     fn take_ext(&mut self, ext: &Extension<'a>, item: &Item<'a>) -> Result<()> {
         match ext {
             Extension::SdpIds(octets) => self.sdp_ids = Some(octets),
-            // No row counts it, as it may stand anywhere.
-            Extension::TeslaKey(_) if self.tesla_key.is_some() => {
-                return Err(at(Some(item), 0, "TESLA I-Key", DecodeErrorKind::Unexpected));
-            }
-            Extension::TeslaKey(octets) => self.tesla_key = Some(octets),
+            Extension::TeslaKey(octets) => self.tesla_keys.push(octets),
             Extension::Session(session) => self.session = Some(*session),
             Extension::Cookie(cookie) => self.cookie = Some((cookie, item.start..item.end)),
             Extension::SasCommit(octets) => self.sas_commit = Some(octets),

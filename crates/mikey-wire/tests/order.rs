@@ -229,7 +229,7 @@ fn skipped_extensions_stand_anywhere_but_first_and_last() {
     }
     let behind_auth = with(cce_req(), |draft| draft.inner.as_mut().unwrap().push(unknown(200)));
     refused_draft(&behind_auth, "order of payloads", Unexpected);
-    let between = with(cce_resp_group(), |draft| draft.inner.as_mut().unwrap().insert(7, vendor()));
+    let between = with(cce_resp_group(), |draft| draft.inner.as_mut().unwrap().insert(8, vendor()));
     refused_draft(&between, "order of payloads", Unexpected);
     let behind_tgk = with(cce2_req(), |draft| draft.inner.as_mut().unwrap().push(vendor()));
     assert!(typed(&behind_tgk.octets()).is_err());

@@ -6,7 +6,7 @@ mod common;
 
 use common::spoil::*;
 use common::*;
-use mikey_wire::DecodeErrorKind::{Duplicate, Length, Limit, Missing, Unexpected, Value};
+use mikey_wire::DecodeErrorKind::{Duplicate, Length, Limit, Missing, Short, Trailing, Unexpected, Value};
 use mikey_wire::v2::*;
 use mikey_wire::*;
 
@@ -230,18 +230,105 @@ fn payloads_are_all_inside_or_all_clear() {
 }
 
 #[test]
+fn a_groups_tesla_is_one_policy_and_a_key_for_each_sender() {
+    let (policy, keys) = tesla_of(&cce_resp_group().octets());
+    let policy = policy.unwrap();
+    assert_eq!((policy.prf, policy.prf_bits), (TeslaPrf::HMAC_SHA_1, 160));
+    assert_eq!((policy.mac, policy.mac_bits), (TeslaMac::HMAC_SHA_1, 80));
+    assert_eq!((policy.interval, policy.delay, policy.chain_len), (100, 2, 36_000));
+    assert_eq!(policy.answer_time.unwrap() - policy.start, 9 << 32);
+    let key = TeslaIKey { interval: 1234, key: *b"twenty octets of key" };
+    assert_eq!(keys, [Some(key), None]);
+
+    let inner = |change: fn(&mut Vec<Payload<'static>>)| {
+        with(cce_resp_group(), |d| change(d.inner.as_mut().unwrap()))
+    };
+    refused_draft(&inner(|p| drop(p.remove(5))), "TESLA I-Keys for SENDERS", Length(1));
+    refused_draft(&inner(|p| p.insert(6, p[5].clone())), "TESLA I-Keys for SENDERS", Length(3));
+    let ikey = |data: &'static [u8]| {
+        with(cce_resp_group(), |draft| {
+            draft.inner.as_mut().unwrap()[5] = Payload::Ext(Extension::TeslaKey(data));
+        })
+    };
+    refused_draft(&ikey(&[0; 3]), "interval", Short { wanted: 4, left: 3 });
+    refused_draft(&ikey(&[0; 20]), "K_i", Short { wanted: 20, left: 16 });
+    refused_draft(&ikey(&[0; 25]), "TESLA I-Key", Trailing { octets: 1 });
+    let twice = inner(|p| {
+        let Payload::Sp(mut sp) = p[2].clone() else { panic!("SP") };
+        sp.policy_no = 10;
+        p.insert(3, Payload::Sp(sp));
+    });
+    refused_draft(&twice, "TESLA policy", Duplicate(10));
+    // Without the policy I-Keys are passed over.
+    let without = inner(|p| drop(p.remove(2))).octets();
+    assert_eq!(tesla_of(&without), (None, Vec::new()));
+}
+
+fn tesla_of(octets: &[u8]) -> (Option<TeslaPolicy>, Vec<Option<TeslaIKey>>) {
+    let sealed = Sealed::decode(octets).unwrap();
+    let opened = Opened::decode(&sealed, sealed.kemac.encr_data).unwrap();
+    let response = CceResp::parse(&sealed, &opened).unwrap();
+    (response.tesla, response.tesla_keys)
+}
+
+#[test]
+fn tesla_parameters_have_their_lengths_and_come_back() {
+    let all = TeslaPolicy {
+        prf: TeslaPrf(7),
+        prf_bits: 96,
+        mac: TeslaMac(9),
+        mac_bits: 160,
+        start: 0xe500_0000_8000_0001,
+        interval: 60_000,
+        delay: 255,
+        chain_len: 1 << 22,
+        receiver_time: Some(5),
+        answer_time: Some(u64::MAX),
+    };
+    for policy in [all, TeslaPolicy { receiver_time: None, ..all }, TeslaPolicy { answer_time: None, ..all }]
+    {
+        let octets = policy.octets();
+        assert_eq!(TeslaPolicy::decode(&octets.sp(3)), Ok(policy));
+        assert_eq!(octets.sp(3).policy_no, 3);
+    }
+    let octets = all.octets();
+    for (at, param) in octets.sp(0).params.iter().enumerate() {
+        let mut sp = octets.sp(0);
+        sp.params[at].value = &param.value[1..];
+        assert!(TeslaPolicy::decode(&sp).is_err(), "{param:?} cut");
+        let longer = [param.value, &[0]].concat();
+        sp.params[at].value = &longer;
+        assert!(TeslaPolicy::decode(&sp).is_err(), "{param:?} with more");
+        let mut sp = octets.sp(0);
+        sp.params.push(*param);
+        assert!(TeslaPolicy::decode(&sp).is_err(), "{param:?} twice");
+        let mut sp = octets.sp(0);
+        sp.params.remove(at);
+        let may_be_left_out = ![5, 6, 7, 8].contains(&param.ty);
+        assert_eq!(TeslaPolicy::decode(&sp).is_ok(), may_be_left_out, "without {param:?}");
+    }
+    let mut sp = octets.sp(0);
+    sp.params[0].ty = 11;
+    assert!(TeslaPolicy::decode(&sp).is_err());
+    assert!(TeslaPolicy::decode(&Sp { prot: ProtType::SRTP, ..octets.sp(0) }).is_err());
+    let key = TeslaIKey { interval: u32::MAX, key: [9; 20] };
+    assert_eq!(TeslaIKey::decode(&key.encode()), Ok(Some(key)));
+    assert_eq!(TeslaIKey::decode(&[]), Ok(None));
+}
+
+#[test]
 fn group_values_and_keys_come_together() {
     let inner = |change: fn(&mut Vec<Payload<'static>>)| {
         with(cce_resp_group(), |d| change(d.inner.as_mut().unwrap()))
     };
     refused_draft(&inner(|p| drop(p.remove(4))), "SENDERS with GROUP", Missing);
     refused_draft(&inner(|p| drop(p.splice(1..5, [policy(0)]))), "key data without GROUP", Unexpected);
-    refused_draft(&inner(|p| p.swap(7, 8)), "Type and KV", Value(4));
+    refused_draft(&inner(|p| p.swap(8, 9)), "Type and KV", Value(4));
     refused_draft(&inner(|p| p.push(gtgk())), "Type and KV", Value(4));
-    refused_draft(&inner(|p| p.insert(7, tgk())), "Type and KV", Value(0));
+    refused_draft(&inner(|p| p.insert(8, tgk())), "Type and KV", Value(0));
     for kv in [Kv::Null, Kv::Spi(&[0; 4]), Kv::Spi(&[0; 7])] {
         let bad = with(cce_resp_group(), |draft| {
-            let Payload::KeyData(key) = &mut draft.inner.as_mut().unwrap()[7] else { panic!("key data") };
+            let Payload::KeyData(key) = &mut draft.inner.as_mut().unwrap()[8] else { panic!("key data") };
             key.kv = kv;
         });
         refused_draft(&bad, "Type and KV", Value(7));

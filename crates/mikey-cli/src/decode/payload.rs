@@ -3,7 +3,7 @@
 use mikey_wire::{
     AuthMethod, Cert, CertType, DhGroup, ErrorNo, Exch, Extension, GccReq, Group, Id, IdType, Kemac, KeyData,
     Kv, MspParam, PayloadType, PrfFunc, ProtType, SdpBindingType, Sp, SpParam, SrtpAuth, SrtpEncr, SrtpParam,
-    T, TeslaParam, Version,
+    T, TeslaIKey, TeslaMac, TeslaParam, TeslaPrf, Version,
 };
 use mikey_wire::{EncrAlg, Item, Payload};
 use time::{Duration, OffsetDateTime};
@@ -213,10 +213,26 @@ fn policy_parts(sp: &Sp<'_>) -> Vec<Node> {
     parts.extend(sp.params.iter().map(|param| match sp.prot {
         ProtType::SRTP => srtp_param(param),
         ProtType::M_SP => negotiation_param(param),
-        ProtType::TESLA => unsigned(param, TeslaParam(param.ty).name()),
+        ProtType::TESLA => tesla_param(param),
         _ => unsigned(param, None),
     }));
     parts
+}
+
+fn tesla_param(param: &SpParam<'_>) -> Node {
+    let ty = TeslaParam(param.ty);
+    let title = registered_text(param.ty, ty.name());
+    match (ty, param.value) {
+        (TeslaParam::PRF, [value]) => registered(title, *value, TeslaPrf(*value).name()),
+        (TeslaParam::MAC, [value]) => registered(title, *value, TeslaMac(*value).name()),
+        (
+            TeslaParam::START | TeslaParam::RECEIVER_TIME | TeslaParam::ANSWER_TIME,
+            [seconds @ .., _, _, _, _],
+        ) if seconds.len() == 4 => {
+            Node::text(title, &ntp_date(seconds.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet))))
+        }
+        _ => unsigned(param, ty.name()),
+    }
 }
 
 fn srtp_param(param: &SpParam<'_>) -> Node {
@@ -280,7 +296,14 @@ fn extension_parts(extension: &Extension<'_>) -> Vec<Node> {
     match extension {
         Extension::VendorId(id) => vec![Node::new("vendor", Field::Text(printable_bytes(id)))],
         Extension::SdpIds(ids) => vec![Node::new("protocols", Field::Text(printable_bytes(ids)))],
-        Extension::TeslaKey(key) => vec![Node::octets("initial key", key)],
+        Extension::TeslaKey(data) => match TeslaIKey::decode(data) {
+            Ok(Some(key)) => {
+                vec![Node::number("interval", key.interval), Node::octets("key", key.key.as_slice())]
+            }
+            Ok(None) => vec![Node::text("key", "not known yet")],
+            // Version 1 has the key alone (RFC 4442 section 4.4).
+            Err(_) => vec![Node::octets("initial key", data)],
+        },
         Extension::KeyId(ids) => {
             ids.iter().map(|id| Node::octets(registered_text(id.ty.0, id.ty.name()), id.id)).collect()
         }

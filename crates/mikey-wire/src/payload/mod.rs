@@ -15,6 +15,7 @@ mod sakke;
 mod sign;
 mod sp;
 mod t;
+mod tesla;
 
 use alloc::vec::Vec;
 
@@ -30,6 +31,7 @@ pub use sakke::Sakke;
 pub use sign::Sign;
 pub use sp::{Sp, SpParam};
 pub use t::{RandR, T, Tr};
+pub use tesla::{TeslaIKey, TeslaPolicy, TeslaPolicyOctets};
 
 use crate::error::DecodeErrorKind;
 use crate::header::Version;

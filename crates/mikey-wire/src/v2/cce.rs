@@ -5,9 +5,11 @@ use alloc::vec::Vec;
 
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::header::GenericCs;
-use crate::payload::{Auth, Cert, CertReq, GccReq, Group, Id, KeyData, ResumeTicket, Sender, Sp};
+use crate::payload::{
+    Auth, Cert, CertReq, GccReq, Group, Id, KeyData, ResumeTicket, Sender, Sp, TeslaIKey, TeslaPolicy,
+};
 use crate::reader::Result;
-use crate::registry::{CertType, PayloadType};
+use crate::registry::{CertType, PayloadType, ProtType};
 use crate::rules::{Fields, need};
 use crate::v2::group::check_group_keys;
 use crate::v2::sealed::{Opened, Sealed};
@@ -53,8 +55,10 @@ pub struct CceResp<'a> {
     pub group: Option<Group<'a>>,
     /// Who sends in it; there if and only if `group` is.
     pub senders: Option<Vec<Sender>>,
-    /// Initial TESLA key of the group (RFC 4442 4.4).
-    pub tesla_key: Option<&'a [u8]>,
+    /// When the keys of the senders' chains are used and disclosed, if the group has TESLA.
+    pub tesla: Option<TeslaPolicy>,
+    /// A key of each sender's chain, in the order of `senders`; `None` where it is not known yet. None without `tesla`.
+    pub tesla_keys: Vec<Option<TeslaIKey>>,
     /// What SAS-COMMIT of INIT_RESP committed to.
     pub sas_reveal: Option<&'a [u8; 32]>,
     /// AUTHr.
@@ -120,6 +124,7 @@ impl<'a> CceResp<'a> {
             );
         }
         check_group_keys(&fields.key_data, fields.group.as_ref())?;
+        let (tesla, tesla_keys) = tesla(&fields)?;
         let (auth, auth_start) = need(fields.auth, "AUTH")?;
         Ok(Self {
             id_r: fields.ids.into_iter().next(),
@@ -128,7 +133,8 @@ impl<'a> CceResp<'a> {
             ticket: fields.ticket,
             group: fields.group,
             senders: fields.senders,
-            tesla_key: fields.tesla_key,
+            tesla,
+            tesla_keys,
             sas_reveal: fields.sas_reveal,
             auth,
             auth_start,
@@ -136,6 +142,23 @@ impl<'a> CceResp<'a> {
             streams,
         })
     }
+}
+
+/// Section 6: one TESLA policy at most, and with it a TESLA I-Key for each sender. Without it I-Keys are passed over.
+fn tesla(fields: &Fields<'_>) -> Result<(Option<TeslaPolicy>, Vec<Option<TeslaIKey>>)> {
+    let mut policies = fields.policies.iter().filter(|policy| policy.prot == ProtType::TESLA);
+    let Some(policy) = policies.next() else { return Ok((None, Vec::new())) };
+    if let Some(another) = policies.next() {
+        let kind = DecodeErrorKind::Duplicate(u32::from(another.policy_no));
+        return Err(DecodeError::new(0, "TESLA policy", kind).within(PayloadType::SP));
+    }
+    let policy = TeslaPolicy::decode(policy)?;
+    let keys: Vec<_> = fields.tesla_keys.iter().map(|data| TeslaIKey::decode(data)).collect::<Result<_>>()?;
+    if keys.len() != fields.senders.as_ref().map_or(0, Vec::len) {
+        let kind = DecodeErrorKind::Length(keys.len());
+        return Err(DecodeError::new(0, "TESLA I-Keys for SENDERS", kind).within(PayloadType::EXT));
+    }
+    Ok((Some(policy), keys))
 }
 
 /// Section 2: a certificate by URL is never fetched, and one for encryption cannot sign.

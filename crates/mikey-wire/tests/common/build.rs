@@ -44,7 +44,15 @@ pub(crate) fn policy(policy_no: u8) -> Payload<'static> {
 }
 
 pub(crate) fn tesla() -> Payload<'static> {
-    let params = vec![SpParam { ty: TeslaParam::MAC.0, value: &[0] }];
+    let param = |ty: TeslaParam, value| SpParam { ty: ty.0, value };
+    let params = vec![
+        param(TeslaParam::MAC, &[0]),
+        param(TeslaParam::START, &[0xe5, 0, 0, 0, 0, 0, 0, 0]),
+        param(TeslaParam::INTERVAL, &[0, 0, 0, 100]),
+        param(TeslaParam::DISCLOSURE_DELAY, &[0, 2]),
+        param(TeslaParam::CHAIN_LEN, &[0, 0, 0x8c, 0xa0]),
+        param(TeslaParam::ANSWER_TIME, &[0xe5, 0, 0, 9, 0, 0, 0, 0]),
+    ];
     Payload::Sp(Sp { policy_no: 9, prot: ProtType::TESLA, params })
 }
 
