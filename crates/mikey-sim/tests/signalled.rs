@@ -190,3 +190,32 @@ fn an_offer_that_is_taken_back_leaves_nothing() {
     let again = world.act(2, |now, bob| bob.answer(now, &offer, PROTOCOLS)).unwrap();
     assert_eq!(again, taken, "and the same answer");
 }
+
+// R18.3
+#[test]
+fn offers_do_not_fill_the_memory() {
+    // One offer less than there may be stays open with each; a further one is refused until one is over.
+    let mut world = world(Link::perfect(1), 1);
+    let mut offers = Vec::new();
+    let refused = loop {
+        let (id, offer) = world.act(0, |now, alice| alice.offer(now, &call())).unwrap();
+        world.act(0, |_, alice| alice.settle(id)).unwrap();
+        match world.act(1, |now, bob| bob.answer(now, &offer, PROTOCOLS)) {
+            Ok(answer) => offers.push((offer, answer)),
+            Err(why) => break (offer, why),
+        }
+        assert!(offers.len() < 10_000, "no bound");
+    };
+    assert_eq!(refused.1, SignallingError::Refused(DropReason::Full));
+    assert_eq!(world.node(1).metrics().half_open, offers.len());
+    let key_exchanges = world.node(1).metrics().key_exchanges;
+    assert_eq!(key_exchanges, u64::try_from(offers.len()).unwrap(), "what is refused costs none");
+    let (first, answer) = &offers[0];
+    let again = world.act(1, |now, bob| bob.answer(now, first, PROTOCOLS)).unwrap();
+    assert_eq!(again, *answer, "those that are there are answered as before");
+    world.act(1, |_, bob| bob.withdrawn(first));
+    assert!(world.act(1, |now, bob| bob.answer(now, &refused.0, PROTOCOLS)).is_ok(), "one is over");
+    // All of them end by themselves.
+    world.run_until(Time::from_secs(200));
+    assert_eq!(world.node(1).metrics().half_open, 0);
+}
