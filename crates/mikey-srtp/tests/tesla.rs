@@ -99,6 +99,7 @@ fn a_disclosed_key_forges_nothing() {
     assert_eq!(group.stats().unsafe_packets, 4);
 }
 
+// R14.8
 #[test]
 fn a_flipped_bit_is_refused_and_nothing_changes() {
     let mut group = Group::new(100);

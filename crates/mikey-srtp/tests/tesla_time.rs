@@ -20,6 +20,7 @@ use mikey_crypto::tesla::step_down;
 use mikey_srtp::tesla::{Commitment, KeyChain, TeslaError, TeslaLimits, TeslaParams};
 use mikey_srtp::{ProtectError, UnprotectError as No};
 
+// R14.7
 #[test]
 fn safe_means_not_yet_disclosed_by_the_latest_that_the_time_may_be() {
     // Interval 1 is from 100 to 200; its key comes out at 300.
@@ -127,6 +128,7 @@ fn a_receivers_clock_that_stood_still_is_noticed_from_the_keys() {
     assert_eq!(group.verified(), [rtp(5)]);
 }
 
+// R14.9
 #[test]
 fn a_senders_clock_that_jumps_ahead_is_not_believed() {
     let mut group = Group::new(1000);

@@ -9,10 +9,10 @@ use crate::limits::{MAX_HELD_OCTETS, MAX_HELD_PACKETS, MIN_HELD_OCTETS};
 /// How much a receiver keeps of one sender's packets until their keys are disclosed. The oldest go when more come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TeslaLimits {
-    /// Packets, at most [`MAX_HELD_PACKETS`](crate::limits::MAX_HELD_PACKETS).
+    /// Packets, at most [`MAX_HELD_PACKETS`].
     pub packets: usize,
-    /// Octets, [`MIN_HELD_OCTETS`](crate::limits::MIN_HELD_OCTETS) to
-    /// [`MAX_HELD_OCTETS`](crate::limits::MAX_HELD_OCTETS).
+    /// Octets, [`MIN_HELD_OCTETS`] to
+    /// [`MAX_HELD_OCTETS`].
     pub octets: usize,
     /// How long a packet is kept for.
     pub age: Duration,

@@ -27,13 +27,14 @@ pub struct ReceiverClock {
 impl ReceiverClock {
     /// `asked` is when the request was *first* sent, whichever copy of it the controller answered; `shown` is what the
     /// answer says of the group's clock.
+    // R14.7
     #[must_use]
     pub const fn new(asked: Time, shown: GroupTime) -> Self {
         Self { asked, shown, drift_ppm: DRIFT_PPM }
     }
 
     /// The same with another bound on the drift, in parts per million, at most
-    /// [`MAX_DRIFT_PPM`](crate::limits::MAX_DRIFT_PPM).
+    /// [`MAX_DRIFT_PPM`].
     #[must_use]
     pub fn with_drift(self, ppm: u32) -> Self {
         Self { drift_ppm: ppm.min(MAX_DRIFT_PPM), ..self }
@@ -64,7 +65,7 @@ impl SenderClock {
     }
 
     /// The same with another bound on the drift, in parts per million, at most
-    /// [`MAX_DRIFT_PPM`](crate::limits::MAX_DRIFT_PPM); 0 for the controller itself, whose clock is the group's.
+    /// [`MAX_DRIFT_PPM`]; 0 for the controller itself, whose clock is the group's.
     #[must_use]
     pub fn with_drift(self, ppm: u32) -> Self {
         Self { drift_ppm: ppm.min(MAX_DRIFT_PPM), ..self }

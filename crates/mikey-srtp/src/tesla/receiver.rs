@@ -345,6 +345,7 @@ impl TeslaReceiver {
 
     /// Takes out the packets that the newest key of a chain decides, drops those whose MAC is wrong, and returns the
     /// others by index (step 4). Keys in between that were lost are made on the way.
+    // R14.8
     fn release(&mut self, at: usize) -> Vec<Held> {
         let Some(chain) = self.chains.get(at) else { return Vec::new() };
         let (serial, Commitment { interval: newest, mut key }) = (chain.serial, chain.known);

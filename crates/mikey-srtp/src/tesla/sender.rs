@@ -117,6 +117,7 @@ impl TeslaSender {
 
     /// Prepares the keys of the interval that it is at `now`. `empty` packets carry nothing but a key, and are let
     /// through while there is one. Changes nothing that the network sees.
+    // R14.9
     pub(super) fn begin(&mut self, now: Time, empty: bool) -> Result<(), ProtectError> {
         self.advance(now);
         let interval = self.chain.params.interval_at(self.clock.earliest(self.now)).unwrap_or(0);
