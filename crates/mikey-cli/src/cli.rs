@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Ca(cmd::ca::Args),
     /// Make a pre-shared key
     Psk(cmd::psk::Args),
+    /// Play cameras and servers of RTSP, or be one
+    Rtsp(cmd::rtsp::Args),
     /// Show any MIKEY message as a readable tree
     Decode(cmd::decode::Args),
 }

@@ -7,4 +7,5 @@ pub(crate) mod demo;
 pub(crate) mod listen;
 pub(crate) mod options;
 pub(crate) mod psk;
+pub(crate) mod rtsp;
 pub(crate) mod sip_demo;

@@ -11,6 +11,7 @@ mod decode;
 mod error;
 mod files;
 mod pcap;
+mod rtsp;
 mod sip;
 mod ui;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Listen(args) => run(cmd::listen::run(&ui, *args)),
         Command::SipDemo(args) => run(cmd::sip_demo::run(&ui, args)),
         Command::Psk(args) => cmd::psk::run(&ui, args),
+        Command::Rtsp(args) => run(cmd::rtsp::run(&ui, args)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -33,6 +33,7 @@ pub(crate) struct Listener {
     out: BufReader<ChildStdout>,
     seen: String,
     pub(crate) address: String,
+    first: Value,
 }
 
 impl Place {
@@ -134,7 +135,8 @@ impl Place {
         }
         let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["event"], "listening");
-        Listener { child, out, seen: String::new(), address: value["local"].as_str().unwrap().to_owned() }
+        let address = value["local"].as_str().unwrap().to_owned();
+        Listener { child, out, seen: String::new(), address, first: value }
     }
 
     /// Calls a listener as alice.
@@ -147,6 +149,11 @@ impl Place {
 }
 
 impl Listener {
+    /// What it said when it began to listen.
+    pub(crate) fn first_event(&self) -> Value {
+        self.first.clone()
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

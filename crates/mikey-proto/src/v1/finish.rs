@@ -270,7 +270,13 @@ fn agree_dh(pending: &Pending, fields: &Fields<'_>, lenient: bool) -> Result<Vec
         return Err(Error::KeyExchange);
     }
     let secret = dh.agree(theirs.value)?;
-    Ok(vec![TrafficKey { is_tgk: true, key: secret.dh, salt: None, valid: pending.valid.clone() }])
+    Ok(vec![TrafficKey {
+        is_tgk: true,
+        key: secret.dh,
+        salt: None,
+        valid: pending.valid.clone(),
+        joined: false,
+    }])
 }
 
 /// What an ERROR says.

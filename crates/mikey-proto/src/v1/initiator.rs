@@ -50,7 +50,7 @@ impl Party {
     pub fn offer(&mut self, now: Time, offer: &Offer) -> Result<Offered, Error> {
         let sessions = Sessions::of(offer)?;
         let us = self.identity(offer.from.as_ref())?;
-        let plain_tek = offer.mode == Mode::Null && offer.key == KeyKind::Tek;
+        let plain_tek = offer.mode == Mode::Null && offer.key != KeyKind::Tgk;
         // Where it is not used, the number that every peer knows.
         let prf = if plain_tek { PrfFunc::MIKEY_1 } else { self.policy.prf() };
         let t = match (offer.mode, self.next_t(now)) {

@@ -15,20 +15,28 @@ use crate::name::Name;
 pub(super) fn plaintext(name: Option<&Name>, keys: &[TrafficKey]) -> Result<Zeroizing<Vec<u8>>, Error> {
     let ranges: Vec<_> = keys.iter().map(|key| key.valid.octets()).collect();
     let mut payloads: Vec<Payload<'_>> = name.map(|name| Payload::Id(name.as_wire())).into_iter().collect();
-    for (key, range) in keys.iter().zip(&ranges) {
-        let salt = key.salt.as_ref().map(|salt| salt.expose());
+    let joined: Vec<Option<Zeroizing<Vec<u8>>>> = keys.iter().map(joined).collect();
+    for ((key, range), joined) in keys.iter().zip(&ranges).zip(&joined) {
+        let salt = key.salt.as_ref().map(|salt| salt.expose()).filter(|_| joined.is_none());
         let ty = match (key.is_tgk, salt.is_some()) {
             (true, false) => KeyType::TGK,
             (true, true) => KeyType::TGK_SALT,
             (false, false) => KeyType::TEK,
             (false, true) => KeyType::TEK_SALT,
         };
-        payloads.push(Payload::KeyData(KeyData { ty, key: key.key.expose(), salt, kv: key.valid.kv(range) }));
+        let octets = joined.as_ref().map_or_else(|| key.key.expose(), |joined| joined.as_slice());
+        payloads.push(Payload::KeyData(KeyData { ty, key: octets, salt, kv: key.valid.kv(range) }));
     }
     // As long as all keys can be, so that it never moves and leaves a copy.
     let mut octets = Zeroizing::new(Vec::with_capacity(payloads.len() * 700 + 300));
     encode_chain(&mut octets, &payloads, PayloadType::LAST)?;
     Ok(octets)
+}
+
+/// Key and salt as one, if they are written so.
+fn joined(key: &TrafficKey) -> Option<Zeroizing<Vec<u8>>> {
+    let salt = key.salt.as_ref().filter(|_| key.joined)?;
+    Some(Zeroizing::new([key.key.expose(), salt.expose()].concat()))
 }
 
 /// The name and the keys of decrypted octets.

@@ -18,6 +18,8 @@ pub(super) struct TrafficKey {
     pub(super) key: SecretBytes,
     pub(super) salt: Option<SecretBytes>,
     pub(super) valid: Valid,
+    /// Whether key and salt are written as one.
+    pub(super) joined: bool,
 }
 
 /// For what a key is valid.
@@ -99,7 +101,8 @@ impl TrafficKey {
         if key.len() < 16 {
             return Err(Error::Keys("a key of fewer than 16 octets"));
         }
-        Ok(Self { is_tgk, key: SecretBytes::copy_from(key), salt: salt.map(SecretBytes::copy_from), valid })
+        let (key, salt) = (SecretBytes::copy_from(key), salt.map(SecretBytes::copy_from));
+        Ok(Self { is_tgk, key, salt, valid, joined: false })
     }
 
     /// A new one of the kind that is asked for.
@@ -115,8 +118,12 @@ impl TrafficKey {
             Ok(key)
         };
         Ok(match kind {
-            KeyKind::Tgk => Self { is_tgk: true, key: random(TGK_LEN)?, salt: None, valid },
-            KeyKind::Tek => Self {
+            KeyKind::Tgk => Self { is_tgk: true, key: random(TGK_LEN)?, salt: None, valid, joined: false },
+            KeyKind::JoinedTek if usize::from(policy.salt_len) != JOINED_SALT_LEN => {
+                return Err(ApiMisuse::SrtpPolicy.into());
+            }
+            KeyKind::Tek | KeyKind::JoinedTek => Self {
+                joined: kind == KeyKind::JoinedTek,
                 is_tgk: false,
                 key: random(usize::from(policy.key_len))?,
                 salt: Some(random(usize::from(policy.salt_len))?),
@@ -125,6 +132,9 @@ impl TrafficKey {
         })
     }
 }
+
+/// Octets of a salt that can be told from the key before it.
+const JOINED_SALT_LEN: usize = 14;
 
 /// Octets of a TGK that we choose.
 const TGK_LEN: usize = 32;

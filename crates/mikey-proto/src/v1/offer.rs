@@ -32,6 +32,9 @@ pub enum KeyKind {
     /// One TEK with its salt: the SRTP master key itself, for all crypto sessions. Only for streams of one sender whose
     /// SSRCs differ. Devices that speak MIKEY in RTSP want it.
     Tek,
+    /// As [`Self::Tek`], with the salt run together with the key, as players and cameras of RTSP write it: of a salt that
+    /// stands apart, as RFC 3830 has it, they know nothing. With salts of 14 octets alone, which a reader can tell.
+    JoinedTek,
 }
 
 /// A first message to a peer.

@@ -445,7 +445,7 @@ impl Party {
         let valid = Valid::read(&theirs.kv)?;
         let provider = &self.config.provider;
         let answer = provider.v1.oakley5.answer(&*provider.random, theirs.value)?;
-        let tgk = TrafficKey { is_tgk: true, key: answer.secret.dh, salt: None, valid };
+        let tgk = TrafficKey { is_tgk: true, key: answer.secret.dh, salt: None, valid, joined: false };
         Ok((Some(answer.value), vec![tgk]))
     }
 

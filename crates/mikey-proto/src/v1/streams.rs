@@ -72,7 +72,7 @@ impl Sessions {
         let mut sessions = Self { list: Vec::new(), generic: offer.generic };
         sessions.add(&offer.streams, &offer.mki, offer.has_response())?;
         let one_sender = sessions.list.iter().all(|cs| cs.sender == Role::Initiator);
-        if offer.key == KeyKind::Tek && !one_sender {
+        if offer.key != KeyKind::Tgk && !one_sender {
             return Err(ApiMisuse::Streams);
         }
         Ok(sessions)

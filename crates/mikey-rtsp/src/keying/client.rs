@@ -1,6 +1,6 @@
 //! The client: takes the server's message, and answers it or sends one of its own.
 
-use mikey::keying::v1::{Answer, Known, Offer, Party};
+use mikey::keying::v1::{Answer, Known, Party};
 use mikey::keying::{ApiMisuse, SrtpKeys};
 use mikey::{Name, Side, SrtpPolicy, Stream, Time};
 use mikey_crypto::CryptoProvider;
@@ -8,7 +8,7 @@ use mikey_sdp::rtsp::{self, Spec};
 use mikey_sdp::sdp_types::Session;
 use mikey_sdp::{BiddingDown, KeyMgmt, Level, MIKEY, Offered};
 
-use super::{Agreed, Security};
+use super::{Agreed, Security, null_offer};
 use crate::error::KeyError;
 
 /// Keys of all streams of one RTSP session, as the client gets them.
@@ -106,7 +106,7 @@ impl ClientKeys {
         if !self.secure || is_answered {
             return Ok((None, None));
         }
-        let offer = Offer::null(vec![Stream { ssrc: Some(ssrc), ..Stream::new(Side::Local, policy) }]);
+        let offer = null_offer(Stream { ssrc: Some(ssrc), ..Stream::new(Side::Local, policy) }, policy);
         let offered = self.party.offer(now, &offer)?;
         Ok((Some(header(uri, offered.message)?), offered.agreement.map(|agreement| agreement.keys)))
     }

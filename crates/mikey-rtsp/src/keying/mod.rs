@@ -11,9 +11,9 @@ pub use server::{ServerKeys, ServerStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mikey::keying::v1::{Agreement, Mode, Party, Policy, Quirk};
+use mikey::keying::v1::{Agreement, KeyKind, Mode, Offer, Party, Policy, Quirk};
 use mikey::keying::{ApiMisuse, PskTable};
-use mikey::{EndpointConfig, Identity, Name, SrtpPolicy};
+use mikey::{EndpointConfig, Identity, Name, SrtpPolicy, Stream};
 use mikey_crypto::{CryptoProvider, SecretBytes};
 
 /// What protects the messages of MIKEY themselves.
@@ -49,6 +49,15 @@ impl Security {
         config.v1 = Some(policy);
         Party::new(config)
     }
+}
+
+/// Keys in the clear for a stream of ours, as players and cameras read them: with the salt after the key, where it can be told.
+fn null_offer(stream: Stream, policy: SrtpPolicy) -> Offer {
+    let mut offer = Offer::null(vec![stream]);
+    if policy.salt_len == 14 {
+        offer.key = KeyKind::JoinedTek;
+    }
+    offer
 }
 
 /// What was agreed on, for people.

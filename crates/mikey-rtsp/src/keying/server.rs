@@ -8,7 +8,7 @@ use mikey_sdp::rtsp::Spec;
 use mikey_sdp::{KeyMgmt, MIKEY};
 
 use super::client::only_mikey;
-use super::{Agreed, Security};
+use super::{Agreed, Security, null_offer};
 use crate::error::KeyError;
 
 /// Keys for the clients of one connection.
@@ -86,7 +86,7 @@ impl ServerKeys {
                 let theirs = Stream::new(Side::Remote, self.policy);
                 Offer::new(Mode::Psk, peer.clone(), vec![ours, theirs])
             }
-            None => Offer::null(vec![ours]),
+            None => null_offer(ours, self.policy),
         };
         // Known players loop for ever on a General Extension in NULL mode, where it proves nothing.
         offer.sdp_ids = self.peer.as_ref().map(|_| MIKEY.as_bytes().to_vec());

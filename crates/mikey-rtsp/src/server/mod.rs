@@ -135,6 +135,9 @@ impl ServerSession {
         if let Some(sequence) = request.header(&headers::CSEQ) {
             reply.response.insert_header(headers::CSEQ, sequence.as_str());
         }
+        if reply.response.status() == StatusCode::Ok {
+            reply.response.set_reason_phrase("OK");
+        }
         reply.response.insert_header(headers::SERVER, AGENT);
         if let Some(id) = &self.id {
             reply.response.insert_header(headers::SESSION, format!("{id};timeout={TIMEOUT}"));

@@ -7,6 +7,7 @@ mod exchange;
 mod forged;
 mod mykey;
 mod network;
+mod peers;
 mod replay;
 mod setup;
 mod signalling;
