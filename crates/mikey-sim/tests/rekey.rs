@@ -6,7 +6,9 @@ mod common;
 use core::time::Duration;
 
 use common::*;
-use mikey_proto::{CloseReason, Endpoint, EndpointConfig, Event, SessionId, StreamKeys, Time};
+use mikey_proto::{
+    ApiMisuse, CloseReason, Endpoint, EndpointConfig, Error, Event, SessionId, StreamKeys, Time,
+};
 use mikey_sim::{Datagram, Link, address};
 use mikey_wire::DataType;
 use mikey_wire::v2::peek;
@@ -233,4 +235,17 @@ fn a_rekey_that_lost_a_crossing_is_not_answered_later() {
         pair.run(Time::from_secs(90));
         same_generation(&pair, 2);
     }
+}
+
+// R10.6
+#[test]
+fn a_second_request_waits_for_the_first() {
+    let (mut pair, alice, _) = pair(Link::perfect(1), |_| ());
+    pair.world.act(0, |now, e: &mut Endpoint| e.rekey(now, alice, false)).unwrap();
+    let again = pair.world.act(0, |now, e: &mut Endpoint| e.rekey(now, alice, false));
+    assert!(matches!(again, Err(Error::Misuse(ApiMisuse::State))), "{again:?}");
+    assert!(pair.world.act(0, |now, e: &mut Endpoint| e.probe(now, alice)).is_err());
+    pair.run(Time::from_secs(70));
+    same_generation(&pair, 1);
+    pair.world.act(0, |now, e: &mut Endpoint| e.probe(now, alice)).unwrap();
 }

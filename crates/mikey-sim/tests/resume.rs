@@ -5,12 +5,15 @@ mod common;
 
 use core::time::Duration;
 
+use common::craft::{bend, kind};
 use common::*;
 use mikey_crypto::srtp::SrtpPolicy;
-use mikey_proto::{AuthLevel, Call, Endpoint, EndpointConfig, Event, SessionId, SrtpKeys, Ticket, Time};
+use mikey_proto::{
+    AuthLevel, Call, DropReason, Endpoint, EndpointConfig, Event, SessionId, SrtpKeys, Ticket, Time,
+};
 use mikey_sim::{Ca, Datagram, KeyKind, Link, address};
-use mikey_wire::DataType;
 use mikey_wire::v2::peek;
+use mikey_wire::{DataType, Payload};
 
 const POLICY: SrtpPolicy = SrtpPolicy::AES_CM_128_HMAC_SHA1_80;
 
@@ -234,4 +237,28 @@ fn without_resumption_there_is_no_ticket() {
     pair.call(BOB);
     assert!(take_ticket(&mut pair.events[0]).is_none());
     pair.established();
+}
+
+/// Somebody takes DHr out of the first answer: without it the final keys would have no forward secrecy.
+// R13.3
+#[test]
+fn an_answer_without_dh_is_refused() {
+    let (pair, ticket) = met(Link::perfect(1), |_| ());
+    let mut stripped = false;
+    let mut pair = pair.with_adversary(move |_: Time, mut d: Datagram| {
+        if kind(&d.bytes) == DataType::RESUME_RESP && !stripped {
+            stripped = true;
+            d.bytes = bend(&d.bytes, |_, payloads| payloads.retain(|p| !matches!(p, Payload::Dh(_))));
+        }
+        vec![d]
+    });
+    resume(&mut pair, ticket);
+    let soon = pair.world.now() + Duration::from_millis(100);
+    pair.run(soon);
+    assert_eq!(pair.metrics(0).drops(DropReason::BadAnswer), 1);
+    assert!(!pair.is_established(0));
+    let later = pair.world.now() + Duration::from_secs(10);
+    let (alice, bob) = pair.run(later).established();
+    same_keys(&alice, &bob);
+    assert_eq!(pair.metrics(0).resumed, 1);
 }

@@ -9,6 +9,7 @@ mod half_open;
 mod receive;
 mod resume;
 mod signalled;
+mod stack;
 mod v1;
 
 use std::collections::{BTreeSet, HashMap};
@@ -61,6 +62,8 @@ pub struct Endpoint {
     timers: BTreeSet<(Time, Key)>,
     wakes: HashMap<Key, Time>,
     v1: Option<Box<v1::Version1>>,
+    /// A session has ended since the stack was wiped.
+    burn: bool,
 }
 
 /// A call and its attempts: one, unless a SAS makes further ones necessary.
@@ -95,6 +98,7 @@ impl Endpoint {
         Ok(Self {
             cookies: Cookies::new(&config.provider)?,
             v1: v1::Version1::new(&config)?,
+            burn: false,
             config,
             out: Outbox::default(),
             now: Time::ZERO,
@@ -356,6 +360,10 @@ impl Endpoint {
         if let Some(output) = self.out.pop() {
             return output;
         }
+        // After the last event, so that what the application dropped because of it is gone too.
+        if core::mem::take(&mut self.burn) {
+            stack::burn();
+        }
         let timer = self.timers.first().map(|(at, _)| *at);
         let v1 = self.v1.as_ref().and_then(|v1| v1.wake());
         Output::Timeout([timer, self.half_open.wake(), v1].into_iter().flatten().min())
@@ -414,6 +422,7 @@ impl Endpoint {
     fn end_session(&mut self, session: Session, why: CloseReason) {
         if let Some(established) = self.sessions.remove(&session) {
             self.ids.remove(&established.id());
+            self.burn = true;
             self.out.event(Event::Closed { session: established.id(), why });
         }
         self.unschedule(Key::Session(session));

@@ -13,6 +13,9 @@ use mikey_wire::{
 use super::craft::leak;
 use super::mallory::{Leg, id, join_auth};
 
+/// What bends the streams and policies of a message.
+pub type Bend = for<'a> fn(&mut Vec<GenericCs<'a>>, &mut Vec<Sp<'a>>);
+
 /// How a side written by hand authenticates itself.
 #[derive(Clone, Default)]
 pub struct Shows {
@@ -30,6 +33,8 @@ pub struct Shows {
     pub auth: Option<Vec<u8>>,
     /// Whether payloads stand before KEMAC in the clear, whatever was negotiated.
     pub clear: bool,
+    /// Bends the streams and policies of a CCE_RESP before they are sealed.
+    pub bend: Option<Bend>,
 }
 
 impl Shows {
@@ -270,19 +275,23 @@ impl HandCallee {
         let opened = Opened::decode(&sealed, &plaintext).unwrap();
         let request = CceReq::parse(&sealed, &opened).unwrap();
         let th3 = leg.th3(&[sealed.before_kemac, &plaintext].concat());
-        let streams: Vec<_> = request
+        let mut streams: Vec<_> = request
             .streams
             .iter()
             .map(|s| GenericCs { policies: s.policies[..1].to_vec(), ..s.clone() })
             .collect();
         let chosen: Vec<u8> = streams.iter().flat_map(|s| s.policies.clone()).collect();
+        let mut policies: Vec<_> =
+            request.policies.iter().filter(|sp| chosen.contains(&sp.policy_no)).cloned().collect();
+        if let Some(bend) = shows.bend {
+            bend(&mut streams, &mut policies);
+        }
         let csb_id = sealed.header.csb_id;
         let header = header(DataType::CCE_RESP, csb_id, sealed.header.prf, false, CsMap::Generic(streams));
         let opening = [Payload::Ext(Extension::Session(sealed.session)), Payload::T(T::Counter(0))];
         let mut body: Vec<_> = shows.id.map(uri).into_iter().collect();
         body.extend(shows.certs());
-        let policies = request.policies.iter().filter(|sp| chosen.contains(&sp.policy_no));
-        body.extend(policies.cloned().map(Payload::Sp));
+        body.extend(policies.into_iter().map(Payload::Sp));
         let (head, plaintext) = shows.compose(&header, &opening, body);
         let first = InitReq::decode(&self.m1).unwrap();
         let caller = [&[first.id_i.ty.0], first.id_i.data].concat();
@@ -293,5 +302,20 @@ impl HandCallee {
         let data = shows.data(&self.provider, leg, Role::Responder, &covered);
         let (head, plaintext) = shows.with_auth(head, &plaintext, &data);
         leg.seal(Role::Responder, true, 0, &head, &plaintext)
+    }
+
+    /// INFO_RESP for this INFO_REQ, with the hash of it or another one.
+    pub fn info_resp(&self, request: &[u8], hash: Option<&[u8]>) -> Vec<u8> {
+        let leg = self.leg.as_ref().unwrap();
+        let plaintext = leg.open(Role::Initiator, false, request);
+        let sealed = Sealed::decode(request).unwrap();
+        let own = leg.hash(&[sealed.before_kemac, &plaintext].concat());
+        let header = header(DataType::INFO_RESP, sealed.header.csb_id, sealed.header.prf, false, CsMap::NONE);
+        let opening = [Payload::Ext(Extension::Session(sealed.session)), Payload::T(T::Counter(sealed.t))];
+        let head = encode_open(&header, &opening, PayloadType::KEMAC).unwrap();
+        let body = [Payload::Ext(Extension::Hash(hash.unwrap_or(&own)))];
+        let mut plaintext = vec![first_type(&body, PayloadType::LAST).0];
+        encode_chain(&mut plaintext, &body, PayloadType::LAST).unwrap();
+        leg.seal(Role::Responder, true, sealed.t, &head, &plaintext)
     }
 }
