@@ -161,15 +161,16 @@ fn check_chain<'a>(chain: &'a [Vec<u8>], spki: &[u8]) -> Result<&'a [u8], ApiMis
     if certified == spki { Ok(first) } else { Err(ApiMisuse::KeyMismatch) }
 }
 
-/// The anchors that certificates of peers must lead to, and what has been revoked.
+/// Which certificates of peers are accepted: those that lead to an anchor and are not revoked, and those that are pinned.
 #[derive(Default)]
 pub struct Trust {
     pub(crate) anchors: Vec<TrustAnchor<'static>>,
     pub(crate) crls: Vec<CertRevocationList<'static>>,
+    pins: HashMap<Name, Vec<Vec<u8>>>,
 }
 
 impl Trust {
-    /// No anchors: no certificate is accepted.
+    /// Nothing: no certificate is accepted.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
@@ -197,16 +198,34 @@ impl Trust {
         Ok(())
     }
 
+    /// Pins a DER certificate to a name: from then on `name` is accepted with this certificate or with another one that is
+    /// pinned to it, and with no other. Who issued it, its dates and its names do not matter, so that neither a CA nor a
+    /// clock is needed; whoever pins it vouches for all that.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Certificate`] if it is malformed.
+    pub fn pin(&mut self, name: Name, der: &[u8]) -> Result<(), ApiMisuse> {
+        cert::public_key(der).map_err(|_| ApiMisuse::Certificate)?;
+        self.pins.entry(name).or_default().push(der.to_vec());
+        Ok(())
+    }
+
+    /// The certificates that are pinned to a name, if any are.
+    pub(crate) fn pinned(&self, name: &Name) -> Option<&[Vec<u8>]> {
+        self.pins.get(name).map(Vec::as_slice)
+    }
+
     /// Whether no certificate can be accepted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.anchors.is_empty()
+        self.anchors.is_empty() && self.pins.is_empty()
     }
 }
 
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Trust({} anchors, {} CRLs)", self.anchors.len(), self.crls.len())
+        let (anchors, crls, pins) = (self.anchors.len(), self.crls.len(), self.pins.len());
+        write!(f, "Trust({anchors} anchors, {crls} CRLs, {pins} names with pins)")
     }
 }
 

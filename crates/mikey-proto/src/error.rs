@@ -82,6 +82,8 @@ pub enum CertificateFault {
     KeyKind,
     /// It is not the one that the SDP fingerprint names.
     Fingerprint,
+    /// Another one is pinned to its name.
+    NotPinned,
 }
 
 /// Where both sides found nothing in common.
@@ -237,6 +239,7 @@ impl fmt::Display for CertificateFault {
             Self::Name => "is for another name",
             Self::KeyKind => "has a key of another kind than negotiated",
             Self::Fingerprint => "is not the one that the fingerprint names",
+            Self::NotPinned => "is not the one that is pinned to its name",
         })
     }
 }

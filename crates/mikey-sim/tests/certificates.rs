@@ -453,3 +453,77 @@ fn a_retargeted_call_is_refused_or_reported() {
             .is_some()
     );
 }
+
+/// A certificate that no CA issued, whose dates are over, and which names nobody.
+fn home_made(seed: u64) -> CertifiedKey {
+    let mut params = CertificateParams::default();
+    params.not_before = date_time_ymd(2001, 1, 1);
+    params.not_after = date_time_ymd(2002, 1, 1);
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let chain = vec![params.self_signed(&key).unwrap().der().to_vec()];
+    CertifiedKey::load(&provider(seed), chain, &key.serialize_der()).unwrap()
+}
+
+/// An endpoint that has pinned these certificates to the name of its peer, with neither a CA nor a clock.
+fn with_pins(own: &str, key: CertifiedKey, peer: &str, pins: &[Vec<u8>], seed: u64) -> EndpointConfig {
+    let mut config = EndpointConfig::new(provider(seed), Identity::with_fingerprint(name(own), key));
+    for pin in pins {
+        config.trust.pin(name(peer), pin).unwrap();
+    }
+    config
+}
+
+#[test]
+fn pinned_certificates_need_neither_a_ca_nor_a_clock() {
+    let (alice, bob, next) = (home_made(1), home_made(2), home_made(3));
+    let (of_alice, of_bob) = (alice.chain().to_vec(), [next.chain(), bob.chain()].concat());
+    let alice = with_pins(ALICE, alice, BOB, &of_bob, 1);
+    let bob = with_pins(BOB, bob, ALICE, &of_alice, 2);
+    let (alice, bob) = Pair::new(Link::perfect(1), alice, bob).call(BOB).established();
+    for end in [&alice, &bob] {
+        assert_eq!(end.peer.level, mikey_proto::AuthLevel::Certificate);
+    }
+    assert_eq!(bob.peer.certificate.as_ref(), of_alice.first());
+    same_keys(&alice, &bob);
+}
+
+/// With a pin, what a CA has issued for the name does not count; and a pin speaks for its own name alone.
+#[test]
+fn with_a_pin_another_certificate_is_refused() {
+    let ca = Ca::new("ca");
+    for wrong in ["issued", "home-made", "of another name"] {
+        let (alice, bob) = (home_made(1), home_made(2));
+        let of_bob = bob.chain().to_vec();
+        let alices_own = alice.chain().to_vec();
+        let mut caller = match wrong {
+            "issued" => certified(&ca, ALICE, KeyKind::Ed25519, 1),
+            _ => with_pins(ALICE, alice, BOB, &[], 1),
+        };
+        caller.trust.pin(name(BOB), &of_bob[0]).unwrap();
+        let mut callee = with_pins(BOB, bob, ALICE, &[], 2);
+        callee.trust.add_anchor(ca.der()).unwrap();
+        callee.unix_time_at_zero = Some(NOW);
+        let pin = home_made(4);
+        match wrong {
+            "of another name" => callee.trust.pin(name(CAROL), &alices_own[0]).unwrap(),
+            _ => callee.trust.pin(name(ALICE), &pin.chain()[0]).unwrap(),
+        }
+        let mut pair = Pair::new(Link::perfect(1), caller, callee);
+        pair.call(BOB);
+        let why = pair.events[1].iter().find_map(|event| match event {
+            Event::CallerRefused { why, .. } => Some(why.clone()),
+            _ => None,
+        });
+        let fault = match why {
+            Some(Error::Peer(PeerFault::Certificate(fault))) => fault,
+            other => panic!("{wrong}: {other:?}"),
+        };
+        let expected = match wrong {
+            // Without a pin of its own it is judged like any other.
+            "of another name" => CertificateFault::Expired,
+            _ => CertificateFault::NotPinned,
+        };
+        assert_eq!(fault, expected, "{wrong}");
+        assert_eq!(pair.world.node(1).metrics().sessions, 0);
+    }
+}

@@ -20,7 +20,8 @@ use crate::error::CertificateFault;
 use crate::limits::MAX_CHAIN;
 use crate::name::Name;
 
-/// Verifies a chain, end entity first, at `now`, and that it belongs to `name` and to a key that `method` can use.
+/// Verifies a chain, end entity first, at `now`, and that it belongs to `name` and to a key that `method` can use. Of a name
+/// to which certificates are pinned, only whether the end entity is one of them and what its key can do is looked at.
 pub(crate) fn verify(
     provider: &CryptoProvider,
     trust: &Trust,
@@ -32,6 +33,12 @@ pub(crate) fn verify(
     let [first, issuers @ ..] = chain else { return Err(CertificateFault::Missing) };
     if chain.len() > MAX_CHAIN {
         return Err(CertificateFault::Malformed);
+    }
+    if let Some(pins) = trust.pinned(name) {
+        if !pins.iter().any(|pin| pin == first) {
+            return Err(CertificateFault::NotPinned);
+        }
+        return check_key(first, method);
     }
     let der = CertificateDer::from(*first);
     let leaf = EndEntityCert::try_from(&der).map_err(fault)?;

@@ -27,7 +27,7 @@ pub enum AuthLevel {
     SasVerified,
     /// Knows the pre-shared key of the two names.
     Psk,
-    /// A certificate chain leads from its name to a trust anchor.
+    /// A certificate chain leads from its name to a trust anchor, or its certificate is pinned to its name.
     Certificate,
 }
 
