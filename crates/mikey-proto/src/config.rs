@@ -10,10 +10,13 @@ use crate::auth::Peer;
 use crate::credential::{Identity, PskStore, PskTable, Trust};
 use crate::error::{ApiMisuse, Mismatch};
 use crate::group::GroupRequest;
-use crate::limits::{ANSWER_MARGIN, DEFAULT_PATH, MIN_PATH, REQUEST_LIFETIME};
+use crate::limits::{
+    ANSWER_MARGIN, DEFAULT_PATH, MAX_KEY_PACKETS, MIN_KEY_PACKETS, MIN_PATH, REQUEST_LIFETIME,
+};
 use crate::name::Name;
 use crate::policy::Policy;
 use crate::streams::{OfferedStream, Side, Stream, StreamAnswer};
+use crate::ticket::TicketStore;
 
 /// Everything that an endpoint needs to know. Made by [`EndpointConfig::new`]; the fields are then set as needed.
 #[non_exhaustive]
@@ -31,6 +34,8 @@ pub struct EndpointConfig {
     pub trust: Trust,
     /// Pre-shared keys.
     pub psks: Arc<dyn PskStore>,
+    /// Where tickets that this endpoint issues are kept; `None` for its own memory ([`crate::TicketTable`]).
+    pub tickets: Option<Box<dyn TicketStore>>,
     /// Decides on the streams that an authenticated peer offers.
     pub answer: Arc<dyn AnswerStreams>,
     /// Unix time at [`crate::Time::ZERO`]. Without it no certificate can be verified.
@@ -47,7 +52,10 @@ pub struct EndpointConfig {
     pub request_lifetime: Duration,
     /// After how long an initiator renews the SRTP keys of a session; `None` leaves it to the application.
     pub rekey_after: Option<Duration>,
-    /// Whether renewals by time have a new DH.
+    /// How many packets one SRTP key protects at most, if fewer than the 2^48 of RFC 3711: the agent renews the keys of a
+    /// session when a sixteenth of that is left to one of its streams, and protects nothing beyond it.
+    pub rekey_after_packets: Option<u64>,
+    /// Whether renewals by time and by packets have a new DH.
     pub rekey_with_dh: bool,
     /// Whether RESUME has a new DH, which gives its final keys forward secrecy.
     pub resume_with_dh: bool,
@@ -72,6 +80,7 @@ impl EndpointConfig {
             stands_in_for: Vec::new(),
             trust: Trust::none(),
             psks: Arc::new(PskTable::new()),
+            tickets: None,
             answer: Arc::new(AcceptStreams::default()),
             unix_time_at_zero: None,
             v1: None,
@@ -80,6 +89,7 @@ impl EndpointConfig {
             path: DEFAULT_PATH,
             request_lifetime: REQUEST_LIFETIME,
             rekey_after: None,
+            rekey_after_packets: None,
             rekey_with_dh: true,
             resume_with_dh: true,
             max_sessions: 1 << 20,
@@ -100,6 +110,10 @@ impl EndpointConfig {
         }
         if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&self.request_lifetime) {
             return Err(ApiMisuse::Bounds("the lifetime of requests"));
+        }
+        if self.rekey_after_packets.is_some_and(|count| !(MIN_KEY_PACKETS..=MAX_KEY_PACKETS).contains(&count))
+        {
+            return Err(ApiMisuse::Bounds("the packets of a key"));
         }
         if self.max_half_open == 0 || self.max_half_open_per_address == 0 {
             return Err(ApiMisuse::Bounds("the number of half-open sessions"));

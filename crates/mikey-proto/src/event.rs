@@ -143,6 +143,18 @@ pub enum Event {
         /// The keys.
         keys: SrtpKeys,
     },
+    /// A peer resumed with a ticket whose use could not be recorded: everything of it may be a repeat of what was sent before.
+    /// Its early media is not accepted, and until [`Event::ResumedProven`], or media of the peer, says that it is there, no
+    /// more than 64 kB may be sent to it, for two seconds.
+    ResumedUnrecorded {
+        /// The session.
+        session: SessionId,
+    },
+    /// The peer of a session that was resumed and not recorded has shown that it is there.
+    ResumedProven {
+        /// The session.
+        session: SessionId,
+    },
     /// A ticket for the next call to this peer came. Keep it where nobody else can read it.
     TicketReady {
         /// The session that it belongs to.
@@ -274,8 +286,8 @@ impl From<&Choice> for Negotiated {
 #[derive(Default)]
 pub(crate) struct Outbox {
     queue: VecDeque<Output>,
-    /// Sessions whose tickets are to be forgotten.
-    revoked: Vec<SessionId>,
+    /// The tickets of the session at hand are to be forgotten.
+    revoked: bool,
     pub(crate) metrics: Metrics,
 }
 
@@ -295,11 +307,11 @@ impl Outbox {
         self.metrics.dropped(why);
     }
 
-    pub(crate) fn revoke(&mut self, session: SessionId) {
-        self.revoked.push(session);
+    pub(crate) fn revoke(&mut self) {
+        self.revoked = true;
     }
 
-    pub(crate) fn take_revoked(&mut self) -> Vec<SessionId> {
+    pub(crate) fn take_revoked(&mut self) -> bool {
         std::mem::take(&mut self.revoked)
     }
 

@@ -49,5 +49,5 @@ pub use name::Name;
 pub use policy::{Confidentiality, Exchange, Policy};
 pub use sas::Sas;
 pub use streams::{OfferedStream, Side, SrtpKeys, Stream, StreamAnswer, StreamKeys};
-pub use ticket::Ticket;
+pub use ticket::{IssuedTicket, Redemption, Ticket, TicketId, TicketStore, TicketTable};
 pub use time::Time;

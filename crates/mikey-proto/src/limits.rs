@@ -19,6 +19,12 @@ pub const SWITCH_AT_LATEST: Duration = Duration::from_secs(2);
 /// A renewal by time that is not possible now is tried again after this.
 pub const REKEY_PUT_OFF: Duration = Duration::from_secs(1);
 
+/// Fewest packets that a key may be limited to: the last sixteenth of them has to cover a renewal, which may take
+/// [`SWITCH_AT_LATEST`] and what is sent again.
+pub const MIN_KEY_PACKETS: u64 = 16_384;
+/// Packets that one SRTP master key may protect (RFC 3711 section 9.2).
+pub const MAX_KEY_PACKETS: u64 = 1 << 48;
+
 /// Longest INIT_REQ that is taken (a longer one is dropped) or sent (a longer one is refused to the caller).
 pub const MAX_INIT: usize = 2048;
 /// Longest datagram that is looked at.
@@ -57,6 +63,9 @@ pub const DEFAULT_PATH: usize = 1200;
 pub const MIN_PATH: usize = 256;
 /// Fragments of one message.
 pub const MAX_FRAGMENTS: u16 = 64;
+/// Octets of memory that fragments take in all half-open sessions together, so that callers who send all but one fragment of
+/// a message cannot fill the memory. Beyond it the oldest ones are forgotten, and come again if their sender is there.
+pub const MAX_HELD_FRAGMENTS: usize = 16 << 20;
 /// Smallest "longest reassembled message" that M-SP may declare.
 pub const MIN_REASSEMBLY: u16 = 4096;
 /// What this implementation declares.

@@ -22,6 +22,8 @@ pub struct Metrics {
     pub cookies_sent: u64,
     /// Half-open sessions that had to make room.
     pub half_open_evicted: u64,
+    /// Half-open sessions whose fragments had to make room.
+    pub fragments_evicted: u64,
     /// Key exchanges computed.
     pub key_exchanges: u64,
     /// AUTHs of peers that verified.

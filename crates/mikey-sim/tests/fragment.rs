@@ -300,3 +300,62 @@ fn fragments_that_do_not_fit_are_refused_and_memory_is_bounded() {
     let metrics = world.node(0).metrics();
     assert_eq!((metrics.sessions, metrics.refused), (0, 1));
 }
+
+/// Thousands who hold the keys of a half-open session each, and send all fragments of a message but one: the oldest ones make
+/// room, and a call with a long chain completes among them.
+#[test]
+fn fragments_of_all_half_open_sessions_together_are_bounded() {
+    use mikey_proto::limits::MAX_HELD_FRAGMENTS;
+    const CALLERS: u32 = 900;
+    const CHUNK: usize = 1100;
+    let fixture = fixture();
+    let mut bob = config(&fixture.bob, fixture.ca.trust(), 1200, 1);
+    bob.cookie_threshold = usize::MAX;
+    let alice = config(&fixture.alice, fixture.ca.trust(), 1200, 2);
+    let mut world = World::new(Link::perfect(1), [alice, bob].map(|config| Endpoint::new(config).unwrap()));
+    // RSA both ways, as the endpoint has it; nobody gets as far as a signature.
+    let offer = msp(1);
+    let mut sent = 0;
+    for n in 0..CALLERS {
+        let mut caller = HandCaller::new(u64::from(100 + n), ALICE, Some(BOB), &offer, &[]);
+        let from = std::net::SocketAddr::from((std::net::Ipv4Addr::from(0xC633_0000 | n), 5000));
+        world.inject(Datagram { from, to: address(1), bytes: caller.m1.clone() });
+        let m2 = world.sent.pop().unwrap().bytes;
+        let shows = common::hand::Shows { method: 1, auth: Some(vec![0; 256]), ..Default::default() };
+        caller.cce_req(&m2, &shows);
+        let mut leg = caller.leg.take().unwrap();
+        let csb_id = u32::from_be_bytes(m2[4..8].try_into().unwrap());
+        for number in 1..=20_u16 {
+            let header = Header {
+                version: Version::V2,
+                data_type: DataType::CCE_REQ,
+                v: true,
+                prf: 1,
+                csb_id,
+                cs_map: CsMap::NONE,
+            };
+            let payloads = [
+                Payload::Ext(Extension::Session(session(&m2))),
+                Payload::T(T::Counter(0)),
+                Payload::Ext(Extension::Fragment { number, total: 21 }),
+            ];
+            let head = encode_open(&header, &payloads, PayloadType::KEMAC).unwrap();
+            leg.fragment = u8::try_from(number).unwrap();
+            let bytes = leg.seal(Role::Initiator, false, 0, &head, &[0x55; CHUNK]);
+            sent += CHUNK;
+            world.inject(Datagram { from, to: address(1), bytes });
+        }
+    }
+    assert!(sent > MAX_HELD_FRAGMENTS, "{sent} octets");
+    let evicted = world.node(1).metrics().fragments_evicted;
+    // Each holds 20 chunks and the slots of 21.
+    let most = u64::try_from(MAX_HELD_FRAGMENTS / (20 * CHUNK)).unwrap();
+    let callers = u64::from(CALLERS);
+    assert!(evicted >= callers - most && evicted < callers, "{evicted} of {callers}");
+    assert_eq!(world.node(1).metrics().drops(DropReason::Unauthenticated), 0);
+    let call =
+        mikey_proto::Call::both_ways(name(BOB), mikey_crypto::srtp::SrtpPolicy::AES_CM_128_HMAC_SHA1_80);
+    world.act(0, |now, alice: &mut Endpoint| alice.connect(now, address(1), &call)).unwrap();
+    world.run_until(Time::from_secs(5));
+    assert_eq!(world.node(0).metrics().sessions, 1, "the honest call");
+}

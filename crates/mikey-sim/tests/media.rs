@@ -13,10 +13,14 @@ use std::sync::{Arc, Mutex};
 use common::craft::kind;
 use common::*;
 use common_r::{CAROL, MALLORY, Phone, phones, rtp};
-use mikey::{Class, MAX_HELD_PER_SSRC, classify};
+use mikey::{AgentEvent, Class, MAX_HELD_PER_SSRC, classify};
 use mikey_crypto::SecretBytes;
 use mikey_crypto::srtp::SrtpPolicy;
-use mikey_proto::{Call, EndpointConfig, Identity, PskTable, SessionId, Time};
+use mikey_proto::limits::MIN_KEY_PACKETS;
+use mikey_proto::{
+    Call, EndpointConfig, Identity, IssuedTicket, PskTable, Redemption, SessionId, TicketId, TicketStore,
+    TicketTable, Time,
+};
 use mikey_sim::{Datagram, KeyKind, Link, World, address, provider};
 use mikey_wire::DataType;
 
@@ -299,4 +303,147 @@ fn no_media_flows_with_somebody_who_is_not_the_peer() {
     assert!(!world.node(0).is_ready() && !world.node(1).is_ready());
     assert!(world.node(0).sessions().is_empty() && world.node(1).sessions().is_empty());
     assert_eq!(*said.lock().unwrap(), 0);
+}
+
+/// Everything that was said arrives, once and in order, in the sessions of both; returns how often the keys were renewed.
+fn all_is_heard(world: &World<Phone>, said: &[Vec<Vec<u8>>; 2]) -> u64 {
+    for n in 0..2 {
+        assert_eq!(world.node(n).heard.len(), said[1 - n].len(), "heard by {n}");
+        assert!(world.node(n).heard.iter().map(|(_, packet)| packet).eq(&said[1 - n]));
+    }
+    let [alice, bob] = [0, 1].map(|n| world.node(n).agent.metrics().rekeys);
+    assert_eq!(alice, bob);
+    alice
+}
+
+/// A call between two phones whose keys are renewed as `change` says.
+fn renewing(change: impl Fn(&mut EndpointConfig)) -> World<Phone> {
+    let parties = Parties::new(KeyKind::Ed25519);
+    let mut ends = [parties.alice(Mode::Psk, 1), parties.bob(Mode::Psk, 2)];
+    ends.iter_mut().for_each(change);
+    let mut world = phones(ends);
+    dial(&mut world, 0, 1, &Call::both_ways(name(BOB), SrtpPolicy::AES_CM_128_HMAC_SHA1_80));
+    run(&mut world, Duration::from_secs(1));
+    world
+}
+
+#[test]
+fn renewals_on_demand_by_either_or_both_lose_nothing() {
+    for (who, with_dh) in [(0..1, true), (1..2, true), (0..1, false), (1..2, false), (0..2, true)] {
+        let mut world = renewing(|_| ());
+        let mut said = converse(&mut world, 10, 100);
+        for n in who {
+            let session = world.node(n).session();
+            world.act(n, |now, phone| phone.agent.rekey(now, session, with_dh)).unwrap();
+        }
+        let more = converse(&mut world, 300, 110);
+        said.iter_mut().zip(more).for_each(|(said, more)| said.extend(more));
+        assert_eq!(all_is_heard(&world, &said), 1);
+    }
+}
+
+#[test]
+fn renewals_by_time_lose_nothing() {
+    let mut world = renewing(|config| config.rekey_after = Some(Duration::from_secs(5)));
+    let said = converse(&mut world, 1200, 0xFF00);
+    assert!(all_is_heard(&world, &said) >= 4);
+}
+
+/// Each key is good for 16,384 packets, and renewed in time.
+#[test]
+fn renewals_by_packets_lose_nothing() {
+    let mut world = renewing(|config| config.rekey_after_packets = Some(MIN_KEY_PACKETS));
+    let said = converse(&mut world, 20_000, 0);
+    let renewals = all_is_heard(&world, &said);
+    assert_eq!(renewals, 1, "for 20,000 packets each way");
+}
+
+/// When the peer does not answer, a key that has protected what it may protects nothing more.
+#[test]
+fn without_a_renewal_a_key_protects_no_packet_too_many() {
+    let parties = Parties::new(KeyKind::Ed25519);
+    let mut alice = parties.alice(Mode::Psk, 1);
+    alice.rekey_after_packets = Some(MIN_KEY_PACKETS);
+    let mut world = phones([alice, parties.bob(Mode::Psk, 2)]).with_adversary(
+        |_: Time, datagram: Datagram| match classify(&datagram.bytes) {
+            Class::Mikey { .. } if kind(&datagram.bytes) == DataType::REKEY_REQ => Vec::new(),
+            _ => vec![datagram],
+        },
+    );
+    dial(&mut world, 0, 1, &Call::both_ways(name(BOB), SrtpPolicy::AES_CM_128_HMAC_SHA1_80));
+    run(&mut world, Duration::from_secs(1));
+    let session = world.node(0).session();
+    let mut protected = 0;
+    for number in 0..17_000_u32 {
+        let mut buffer = frame(ALICES, number, 0);
+        let len = buffer.len();
+        buffer.resize(len + 64, 0);
+        let result = world.act(0, |now, phone| phone.agent.protect_rtp(now, session, 1, &mut buffer, len));
+        match result {
+            Ok(_) => protected += 1,
+            Err(why) => {
+                let exhausted = mikey::MediaError::Srtp(mikey::srtp::ProtectError::KeyExhausted);
+                assert_eq!(why, exhausted, "packet {number}");
+            }
+        }
+    }
+    assert_eq!(protected, MIN_KEY_PACKETS);
+}
+
+/// A phone resumes with a ticket whose use Bob cannot record: until it has shown that it is there, what he sends is bounded.
+#[test]
+fn media_to_a_peer_that_may_be_a_repeat_is_bounded() {
+    struct Lost(TicketTable);
+    impl TicketStore for Lost {
+        fn insert(&mut self, now: Time, lifetime: Duration, id: TicketId, ticket: IssuedTicket) {
+            self.0.insert(now, lifetime, id, ticket);
+        }
+        fn find(&self, now: Time, id: TicketId) -> Option<Arc<IssuedTicket>> {
+            self.0.find(now, id)
+        }
+        fn redeem(&mut self, _: Time, _: TicketId) -> Redemption {
+            Redemption::Unrecorded
+        }
+        fn revoke(&mut self, id: TicketId) {
+            self.0.revoke(id);
+        }
+    }
+    for alive in [false, true] {
+        let parties = Parties::new(KeyKind::Ed25519);
+        let mut bob = parties.bob(Mode::Certificate, 2);
+        bob.tickets = Some(Box::new(Lost(TicketTable::default())));
+        let answers = std::rc::Rc::new(std::cell::Cell::new(true));
+        let pass = answers.clone();
+        let mut world = phones([parties.alice(Mode::Certificate, 1), bob]).with_adversary(
+            move |_: Time, datagram: Datagram| {
+                if pass.get() || datagram.from == address(1) { vec![datagram] } else { Vec::new() }
+            },
+        );
+        let call = Call::both_ways(name(BOB), SrtpPolicy::AES_CM_128_HMAC_SHA1_80);
+        dial(&mut world, 0, 1, &call);
+        run(&mut world, Duration::from_secs(1));
+        let told = &mut world.act(0, |_, phone| std::mem::take(&mut phone.told));
+        let at = told.iter().position(|event| matches!(event, AgentEvent::TicketReady { .. })).unwrap();
+        let AgentEvent::TicketReady { ticket, .. } = told.remove(at) else { panic!("no ticket") };
+        world.act(0, |now, phone| phone.agent.resume(now, address(1), ticket, &call)).unwrap();
+        // What comes after RESUME_REQ gets through, or does not.
+        run(&mut world, Duration::from_millis(1));
+        answers.set(alive);
+        run(&mut world, Duration::from_secs(1));
+        let session = world.node(1).sessions()[1].0;
+        let mut sent = 0;
+        for number in 0..1000_u32 {
+            let mut buffer = frame(BOBS, number, 0);
+            let len = buffer.len();
+            buffer.resize(len + 64, 0);
+            let result =
+                world.act(1, |now, phone| phone.agent.protect_rtp(now, session, 2, &mut buffer, len));
+            sent += if result.is_ok() { len } else { 0 };
+        }
+        if alive {
+            assert_eq!(sent, 1000 * 172);
+        } else {
+            assert!((60_000..=64_000).contains(&sent), "{sent} octets to who knows whom");
+        }
+    }
 }

@@ -4,12 +4,14 @@
 mod common;
 
 use core::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use common::craft::{bend, kind};
 use common::*;
 use mikey_crypto::srtp::SrtpPolicy;
 use mikey_proto::{
-    AuthLevel, Call, DropReason, Endpoint, EndpointConfig, Event, SessionId, SrtpKeys, Ticket, Time,
+    AuthLevel, Call, DropReason, Endpoint, EndpointConfig, Event, IssuedTicket, Redemption, SessionId,
+    SrtpKeys, Ticket, TicketId, TicketStore, Time,
 };
 use mikey_sim::{Ca, Datagram, KeyKind, Link, address};
 use mikey_wire::v2::peek;
@@ -261,4 +263,119 @@ fn an_answer_without_dh_is_refused() {
     let (alice, bob) = pair.run(later).established();
     same_keys(&alice, &bob);
     assert_eq!(pair.metrics(0).resumed, 1);
+}
+
+/// A store for several machines, that keeps octets as one outside of the process would.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Cluster>>);
+
+#[derive(Default)]
+struct Cluster {
+    tickets: Vec<(TicketId, Vec<u8>)>,
+    spent: Vec<TicketId>,
+    cannot_record: bool,
+}
+
+impl TicketStore for Shared {
+    fn insert(&mut self, _: Time, _: Duration, id: TicketId, ticket: IssuedTicket) {
+        self.0.lock().unwrap().tickets.push((id, ticket.to_octets().expose().to_vec()));
+    }
+
+    fn find(&self, _: Time, id: TicketId) -> Option<Arc<IssuedTicket>> {
+        let cluster = self.0.lock().unwrap();
+        let (_, octets) = cluster.tickets.iter().find(|(known, _)| *known == id)?;
+        IssuedTicket::from_octets(octets).map(Arc::new)
+    }
+
+    fn redeem(&mut self, _: Time, id: TicketId) -> Redemption {
+        let mut cluster = self.0.lock().unwrap();
+        if cluster.cannot_record {
+            return Redemption::Unrecorded;
+        }
+        if cluster.spent.contains(&id) {
+            return Redemption::Spent;
+        }
+        cluster.spent.push(id);
+        Redemption::Granted
+    }
+
+    fn revoke(&mut self, id: TicketId) {
+        self.0.lock().unwrap().tickets.retain(|(known, _)| *known != id);
+    }
+}
+
+/// Alice met Bob at one machine and resumes at two others, which share the store with the first.
+#[test]
+fn a_ticket_is_taken_once_by_all_machines_that_share_a_store() {
+    let ca = Ca::new("ca");
+    let store = Shared::default();
+    let bob = |seed| {
+        let mut config = certified(&ca, BOB, KeyKind::Ed25519, seed);
+        config.tickets = Some(Box::new(store.clone()));
+        config
+    };
+    let mut pair = Pair::new(Link::perfect(1), certified(&ca, ALICE, KeyKind::Ed25519, 1), bob(2));
+    pair.call(BOB);
+    let ticket = take_ticket(&mut pair.events[0]).unwrap();
+    pair.world.sent.clear();
+    resume(&mut pair, ticket);
+    let request = pair.world.sent[0].bytes.clone();
+    // It never came to the machine that issued it.
+    let machines = [3, 4].map(|seed| Endpoint::new(bob(seed)).unwrap());
+    let mut outcomes = Vec::new();
+    for mut machine in machines {
+        machine.handle_datagram(pair.world.now(), address(0), &request);
+        outcomes.push((machine.metrics().resumed, machine.metrics().sessions));
+        let mut early = 0;
+        let mut first = None;
+        loop {
+            match machine.poll_output() {
+                mikey_proto::Output::Transmit { bytes, .. } => drop(first.get_or_insert(bytes)),
+                mikey_proto::Output::Event(Event::EarlyKeysReady { .. }) => early += 1,
+                mikey_proto::Output::Timeout(_) => break,
+                _ => (),
+            }
+        }
+        let answer = peek(&first.unwrap()).unwrap().data_type;
+        let expected = if outcomes.len() == 1 { (1, DataType::RESUME_RESP) } else { (0, DataType::ERROR) };
+        assert_eq!((early, answer), expected);
+    }
+    assert_eq!(outcomes, [(1, 1), (0, 0)]);
+}
+
+#[test]
+fn what_cannot_be_recorded_brings_no_early_media_and_is_proven_by_a_message() {
+    let store = Shared::default();
+    let (mut pair, ticket) = met(Link::perfect(1), |c| c.tickets = Some(Box::new(store.clone())));
+    store.0.lock().unwrap().cannot_record = true;
+    resume(&mut pair, ticket);
+    let request = pair.world.sent[0].clone();
+    let soon = pair.world.now() + Duration::from_secs(1);
+    pair.run(soon);
+    let kinds: Vec<DataType> = pair.world.sent.iter().map(|d| peek(&d.bytes).unwrap().data_type).collect();
+    let expected = [DataType::RESUME_REQ, DataType::RESUME_RESP, DataType::INFO_REQ, DataType::INFO_RESP];
+    assert_eq!(kinds, expected, "bob asks whether alice is there");
+    assert!(early(&pair.events[1]).is_empty(), "early media might be a repeat");
+    let place = |wanted: fn(&Event) -> bool| pair.events[1].iter().position(wanted);
+    let keys = place(|e| matches!(e, Event::SrtpKeysReady { .. }));
+    let unrecorded = place(|e| matches!(e, Event::ResumedUnrecorded { .. }));
+    let proven = place(|e| matches!(e, Event::ResumedProven { .. }));
+    assert!(keys.is_some() && keys < unrecorded && unrecorded < proven, "{keys:?} {unrecorded:?} {proven:?}");
+    // A repeat of all that, to a machine that does not know of it: nobody answers, so nothing is proven.
+    let ca = Ca::new("another");
+    let mut other = certified(&ca, BOB, KeyKind::Ed25519, 9);
+    other.tickets = Some(Box::new(store));
+    let mut other = Endpoint::new(other).unwrap();
+    other.handle_datagram(pair.world.now(), request.from, &request.bytes);
+    other.handle_timeout(pair.world.now() + Duration::from_secs(40));
+    let mut events = Vec::new();
+    loop {
+        match other.poll_output() {
+            mikey_proto::Output::Event(event) => events.push(event),
+            mikey_proto::Output::Timeout(_) => break,
+            _ => (),
+        }
+    }
+    assert!(events.iter().any(|e| matches!(e, Event::ResumedUnrecorded { .. })));
+    assert!(!events.iter().any(|e| matches!(e, Event::ResumedProven { .. } | Event::EarlyKeysReady { .. })));
 }

@@ -95,10 +95,11 @@ impl Agent {
             config.provider.random.fill(half)?;
         }
         let speaks_v1 = config.v1.is_some();
+        let packets = config.rekey_after_packets;
         let db = ContextDb::new(config.provider.srtp, DbConfig::new(seed.map(u64::from_le_bytes)));
         Ok(Self {
             endpoint: Endpoint::new(config)?,
-            media: MediaTable::new(db, Destination::from(local)),
+            media: MediaTable::new(db, Destination::from(local), packets),
             groups: Groups::default(),
             pen: Pen::default(),
             released: std::collections::VecDeque::new(),
@@ -288,7 +289,7 @@ impl Agent {
         if let Some((session, group, cs_id)) = self.groups.whose(owner, id) {
             return Ok(Opened { session, group: Some(group), cs_id, ssrc, len });
         }
-        let (session, cs_id) = self.media.whose(owner, id).ok_or(UnprotectError::UnknownStream)?;
+        let (session, cs_id) = self.media.heard(owner, id).ok_or(UnprotectError::UnknownStream)?;
         Ok(Opened { session, group: None, cs_id, ssrc, len })
     }
 
@@ -333,7 +334,7 @@ impl Agent {
         buffer: &mut [u8],
         len: usize,
     ) -> Result<(usize, SocketAddr), MediaError> {
-        let early = self.media.take_early(now, session, len)?;
+        let early = self.media.take_bounded(now, session, len)?;
         let to = early.or_else(|| self.endpoint.remote(session)).ok_or(MediaError::UnknownSession)?;
         let plain = buffer.get(..len).ok_or(ProtectError::BufferTooSmall { needed: len })?;
         let ssrc = match kind {
@@ -341,11 +342,22 @@ impl Agent {
             Kind::Rtcp => rtcp_ssrc(plain).map_err(ProtectError::from)?,
         };
         let flow = self.media.outbound(session, cs_id, ssrc)?;
-        let now = mikey_srtp::Time(now.as_nanos());
-        let len = match kind {
-            Kind::Rtp => self.media.db.protect_rtp(now, flow, buffer, len)?.len,
-            Kind::Rtcp => self.media.db.protect_rtcp(now, flow, buffer, len)?.len,
+        let at = mikey_srtp::Time(now.as_nanos());
+        let (len, rekey_due) = match kind {
+            Kind::Rtp => {
+                let protected = self.media.db.protect_rtp(at, flow, buffer, len)?;
+                (protected.len, protected.rekey_due)
+            }
+            Kind::Rtcp => {
+                let protected = self.media.db.protect_rtcp(at, flow, buffer, len)?;
+                (protected.len, protected.rekey_due)
+            }
         };
+        if rekey_due && self.media.ask_for_renewal(now, session) {
+            let with_dh = self.endpoint.config().rekey_with_dh;
+            // While another request is outstanding it is asked for again later: there are packets left for that.
+            let _ = self.endpoint.rekey(now, session, with_dh);
+        }
         Ok((len, to))
     }
 
@@ -464,6 +476,14 @@ impl Agent {
                 peer_speaks_v2,
                 quirks,
             },
+            Event::ResumedUnrecorded { session } => {
+                self.media.bound(self.endpoint.now(), session);
+                AgentEvent::ResumedUnrecorded { session }
+            }
+            Event::ResumedProven { session } => {
+                self.media.unbound(session);
+                AgentEvent::ResumedProven { session }
+            }
             Event::TicketReady { session, ticket } => AgentEvent::TicketReady { session, ticket },
             Event::SasReady { session, sas } => AgentEvent::SasReady { session, sas },
             Event::SasComparedByPeer { session, verified } => {

@@ -10,12 +10,15 @@ use mikey_crypto::srtp::SrtpPolicy;
 use mikey_proto::limits::EARLY_MEDIA;
 use mikey_proto::{SessionId, Side, SrtpKeys, StreamKeys, Time};
 use mikey_srtp::{
-    ContextDb, Destination, Direction, Install, InstallError, MasterKey, Mki, Owner, PacketIndex,
+    ContextDb, Destination, Direction, Install, InstallError, Lifetime, MasterKey, Mki, Owner, PacketIndex,
     ProtectError, SenderId, Ssrc, Ssrcs, StartIndex, Validity,
 };
 
 /// How long an old inbound key still opens packets after a rekey.
 const OLD_KEY: core::time::Duration = core::time::Duration::from_secs(5);
+
+/// A renewal that came to nothing is not asked for again before this.
+const RENEWAL_PAUSE: core::time::Duration = core::time::Duration::from_secs(2);
 
 /// Octets of early media.
 const EARLY_OCTETS: usize = 64_000;
@@ -41,21 +44,36 @@ pub(crate) struct MediaTable {
     inbound: Destination,
     sessions: HashMap<Owner, Contexts>,
     next_flow: u32,
+    lifetime: Lifetime,
 }
 
 struct Contexts {
     session: SessionId,
     flow: Destination,
     streams: Vec<Installed>,
-    /// While only the keys of early media are there.
-    early: Option<Early>,
+    /// While only the keys of early media are there: where it goes, and what bounds it.
+    early: Option<(SocketAddr, Bound)>,
+    /// While everything of the peer may be a repeat: what bounds ours.
+    unproven: Option<Bound>,
+    /// When new keys may be asked for, because the packets of one run out.
+    renewal_at: Time,
 }
 
-/// What bounds early media (docs/spec.md, "RESUME").
-struct Early {
-    remote: SocketAddr,
+/// What bounds media to a peer of whom no fresh message has come (docs/spec.md, "RESUME").
+struct Bound {
     until: Time,
     octets: usize,
+}
+
+impl Bound {
+    fn new(now: Time) -> Self {
+        Self { until: now + EARLY_MEDIA, octets: EARLY_OCTETS }
+    }
+
+    fn take(&mut self, now: Time, octets: usize) -> Result<(), ProtectError> {
+        self.octets = self.octets.checked_sub(octets).ok_or(ProtectError::KeyExhausted)?;
+        if now > self.until { Err(ProtectError::KeyExpired) } else { Ok(()) }
+    }
 }
 
 struct Installed {
@@ -67,8 +85,19 @@ struct Installed {
 }
 
 impl MediaTable {
-    pub(crate) fn new(db: ContextDb, inbound: Destination) -> Self {
-        Self { db, inbound, sessions: HashMap::new(), next_flow: 0 }
+    /// Contexts in `db`, found inbound by `inbound`. A key protects at most `packets` SRTP packets.
+    pub(crate) fn new(db: ContextDb, inbound: Destination, packets: Option<u64>) -> Self {
+        let mut lifetime = Lifetime::RFC3711;
+        lifetime.srtp_packets = packets.unwrap_or(lifetime.srtp_packets);
+        Self { db, inbound, sessions: HashMap::new(), next_flow: 0, lifetime }
+    }
+
+    /// The packets of a key run out: whether to ask for new ones now.
+    pub(crate) fn ask_for_renewal(&mut self, now: Time, session: SessionId) -> bool {
+        let contexts = self.sessions.get_mut(&Owner(session.as_u64()));
+        let Some(contexts) = contexts.filter(|contexts| contexts.renewal_at <= now) else { return false };
+        contexts.renewal_at = now + RENEWAL_PAUSE;
+        true
     }
 
     /// Installs the keys of early media; those of the handshake follow.
@@ -81,22 +110,40 @@ impl MediaTable {
     ) -> Result<Vec<MediaStream>, InstallError> {
         let installed = self.install(now, session, keys)?;
         if let Some(contexts) = self.sessions.get_mut(&Owner(session.as_u64())) {
-            contexts.early = Some(Early { remote, until: now + EARLY_MEDIA, octets: EARLY_OCTETS });
+            contexts.early = Some((remote, Bound::new(now)));
         }
         Ok(installed)
     }
 
-    /// Takes `octets` of early media; says where they go, if only early keys are there.
-    pub(crate) fn take_early(
+    /// Bounds what is sent in a session until its peer has shown that it is there.
+    pub(crate) fn bound(&mut self, now: Time, session: SessionId) {
+        if let Some(contexts) = self.sessions.get_mut(&Owner(session.as_u64())) {
+            contexts.unproven = Some(Bound::new(now));
+        }
+    }
+
+    /// The peer of a session has shown that it is there.
+    pub(crate) fn unbound(&mut self, session: SessionId) {
+        if let Some(contexts) = self.sessions.get_mut(&Owner(session.as_u64())) {
+            contexts.unproven = None;
+        }
+    }
+
+    /// Takes `octets` of what a session may send while it is bounded; says where early media goes, if only early keys are
+    /// there.
+    pub(crate) fn take_bounded(
         &mut self,
         now: Time,
         session: SessionId,
         octets: usize,
     ) -> Result<Option<SocketAddr>, ProtectError> {
-        let contexts = self.sessions.get_mut(&Owner(session.as_u64()));
-        let Some(early) = contexts.and_then(|contexts| contexts.early.as_mut()) else { return Ok(None) };
-        early.octets = early.octets.checked_sub(octets).ok_or(ProtectError::KeyExhausted)?;
-        if now > early.until { Err(ProtectError::KeyExpired) } else { Ok(Some(early.remote)) }
+        let Some(contexts) = self.sessions.get_mut(&Owner(session.as_u64())) else { return Ok(None) };
+        if let Some(bound) = &mut contexts.unproven {
+            bound.take(now, octets)?;
+        }
+        let Some((remote, bound)) = &mut contexts.early else { return Ok(None) };
+        bound.take(now, octets)?;
+        Ok(Some(*remote))
     }
 
     /// Installs the keys of a handshake, or gives the streams of a rekey their new ones.
@@ -136,12 +183,22 @@ impl MediaTable {
             from: PacketIndex::from_u64(from),
             to: PacketIndex::from_u64(to),
         });
-        let key = MasterKey::new(keys.master_key, keys.master_salt).with_mki(mki).with_validity(validity);
+        let key = MasterKey::new(keys.master_key, keys.master_salt)
+            .with_mki(mki)
+            .with_validity(validity)
+            .with_lifetime(self.lifetime);
         let next_flow = &mut self.next_flow;
         let owner = Owner(session.as_u64());
         let contexts = self.sessions.entry(owner).or_insert_with(|| {
             *next_flow = next_flow.wrapping_add(1);
-            Contexts { session, flow: Destination::flow(*next_flow), streams: Vec::new(), early: None }
+            Contexts {
+                session,
+                flow: Destination::flow(*next_flow),
+                streams: Vec::new(),
+                early: None,
+                unproven: None,
+                renewal_at: now,
+            }
         });
         if let Some(old) = contexts.streams.iter().find(|s| s.cs_id == keys.cs_id) {
             let keep = if contexts.early.is_some() { EARLY_MEDIA } else { OLD_KEY };
@@ -215,9 +272,10 @@ impl MediaTable {
         Ok(contexts.flow)
     }
 
-    /// Whose a sender is.
-    pub(crate) fn whose(&self, owner: Owner, id: SenderId) -> Option<(SessionId, u8)> {
-        let contexts = self.sessions.get(&owner)?;
+    /// Whose a sender is, of whom an authentic packet came.
+    pub(crate) fn heard(&mut self, owner: Owner, id: SenderId) -> Option<(SessionId, u8)> {
+        let contexts = self.sessions.get_mut(&owner)?;
+        contexts.unproven = None;
         contexts.streams.iter().find(|s| s.id == id).map(|s| (contexts.session, s.cs_id))
     }
 }

@@ -173,6 +173,17 @@ pub enum AgentEvent {
         /// The streams of the initiator.
         streams: Vec<MediaStream>,
     },
+    /// A peer resumed with a ticket whose use could not be recorded: everything of it may be a repeat. Until it is known to be
+    /// there, its early media is not accepted and ours is bounded as early media is.
+    ResumedUnrecorded {
+        /// The session.
+        session: SessionId,
+    },
+    /// The peer of a session that was resumed and not recorded has shown by a message that it is there.
+    ResumedProven {
+        /// The session.
+        session: SessionId,
+    },
     /// A ticket for the next call to this peer.
     TicketReady {
         /// The session that it belongs to.

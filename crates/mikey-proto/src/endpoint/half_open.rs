@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use mikey_crypto::Digest;
 use mikey_wire::Session;
 
+use crate::limits::MAX_HELD_FRAGMENTS;
 use crate::session::responder::HalfOpen;
 use crate::time::Time;
 
@@ -20,6 +21,10 @@ pub(crate) struct HalfOpenTable {
     /// In the order of their expiry; entries that are gone are skipped.
     queue: VecDeque<(Time, Session)>,
     crowds: HashMap<IpAddr, Crowd>,
+    /// Those that hold fragments, in the order of their first one; some are gone or hold none any more.
+    holders: VecDeque<Session>,
+    /// Octets of memory that fragments take.
+    held: usize,
     open: usize,
     /// Key exchanges of the last seconds that led to nothing, and since when they are counted.
     wasted: (Time, usize),
@@ -110,6 +115,30 @@ impl HalfOpenTable {
         }
     }
 
+    /// Takes note that a half-open session holds fragments, after `before` octets of them. Returns how many others had to
+    /// forget theirs for it.
+    pub(crate) fn holds(&mut self, session: &Session, before: usize) -> u64 {
+        let Some(held) = self.get_mut(session).map(|half_open| half_open.held()) else { return 0 };
+        self.held = self.held.saturating_sub(before) + held;
+        if before == 0 && held > 0 {
+            let Self { holders, sessions, .. } = self;
+            if holders.len() > 2 * sessions.len() {
+                holders.retain(|holder| sessions.contains_key(holder));
+            }
+            holders.push_back(*session);
+        }
+        let mut forgotten = 0;
+        while self.held > MAX_HELD_FRAGMENTS {
+            let Some(oldest) = self.holders.pop_front() else { break };
+            let Some(half_open) = self.get_mut(&oldest) else { continue };
+            let held = half_open.held();
+            half_open.forget_fragments();
+            self.held = self.held.saturating_sub(held);
+            forgotten += u64::from(held > 0);
+        }
+        forgotten
+    }
+
     pub(crate) fn insert(&mut self, expires: Time, first: Digest, cookie: Cookie, half_open: Box<HalfOpen>) {
         let session = half_open.header.session;
         let address = network(half_open.remote);
@@ -147,6 +176,9 @@ impl HalfOpenTable {
         let (address, cookie) = (entry.address, entry.cookie);
         let before = std::mem::replace(&mut entry.state, State::Taken { remote, init_resp });
         self.closed(address, cookie);
+        if let State::Open(half_open) = &before {
+            self.held = self.held.saturating_sub(half_open.held());
+        }
         match before {
             State::Open(half_open) => Some(half_open),
             State::Taken { .. } => None,
@@ -169,7 +201,8 @@ impl HalfOpenTable {
         while let Some((_, session)) = self.queue.pop_front() {
             let Some(entry) = self.sessions.remove(&session) else { continue };
             self.by_first.remove(&entry.first);
-            if matches!(entry.state, State::Open(_)) {
+            if let State::Open(half_open) = &entry.state {
+                self.held = self.held.saturating_sub(half_open.held());
                 self.closed(entry.address, entry.cookie);
             }
             return true;

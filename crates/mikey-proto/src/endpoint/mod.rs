@@ -29,7 +29,7 @@ use crate::session::Cx;
 use crate::session::established::Established;
 use crate::session::initiator::{Attempt, Outcome};
 use crate::session::resume::Resuming;
-use crate::ticket::TicketTable;
+use crate::ticket::{TicketStore, TicketTable};
 use crate::time::Time;
 
 use cookie::Cookies;
@@ -53,7 +53,7 @@ pub struct Endpoint {
     calls: HashMap<CallId, CallState>,
     expected: Vec<Expected>,
     resuming: HashMap<u64, Resuming>,
-    tickets: TicketTable,
+    tickets: Box<dyn TicketStore>,
     half_open: HalfOpenTable,
     /// Who waits to be let into a group.
     joining: HashMap<SessionId, Session>,
@@ -92,8 +92,9 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`ApiMisuse`] if the configuration contradicts itself, [`Error::Random`] if there is no randomness.
-    pub fn new(config: EndpointConfig) -> Result<Self, Error> {
+    pub fn new(mut config: EndpointConfig) -> Result<Self, Error> {
         config.check()?;
+        let tickets = config.tickets.take().unwrap_or_else(|| Box::new(TicketTable::default()));
         let config = Arc::new(config);
         Ok(Self {
             cookies: Cookies::new(&config.provider)?,
@@ -107,7 +108,7 @@ impl Endpoint {
             calls: HashMap::new(),
             expected: Vec::new(),
             resuming: HashMap::new(),
-            tickets: TicketTable::default(),
+            tickets,
             half_open: HalfOpenTable::default(),
             joining: HashMap::new(),
             sessions: HashMap::new(),
@@ -202,7 +203,7 @@ impl Endpoint {
         match same {
             true => self.reschedule(Key::Session(key)),
             false => {
-                self.tickets.revoke(session);
+                self.revoke_tickets(key);
                 self.end_session(key, CloseReason::Local);
             }
         }

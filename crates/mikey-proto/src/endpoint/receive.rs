@@ -25,7 +25,7 @@ use crate::session::initiator::{Outcome, Taken};
 use crate::session::responder::{HalfOpen, Reception, Shown, unprotected_error};
 use crate::session::{Cx, binding, resend};
 use crate::streams::{self, SrtpKeys};
-use crate::ticket::Terms;
+use crate::ticket::{Terms, TicketId};
 use crate::time::Time;
 
 impl Endpoint {
@@ -221,8 +221,12 @@ impl Endpoint {
         }
         let half_open = self.half_open.get_mut(&peek.session).ok_or(DropReason::UnknownSession)?;
         let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
-        let Some(shown) = half_open.handle(&mut cx, from, peek, raw)? else {
-            if let Some((peer, request)) = half_open.take_join_request() {
+        let before = half_open.held();
+        let shown = half_open.handle(&mut cx, from, peek, raw);
+        let join = half_open.take_join_request();
+        self.out.metrics.fragments_evicted += self.half_open.holds(&peek.session, before);
+        let Some(shown) = shown? else {
+            if let Some((peer, request)) = join {
                 self.join_requested(peek.session, from, peer, request);
             }
             return Ok(());
@@ -239,14 +243,15 @@ impl Endpoint {
             self.expected.retain(|e| e.signalled != *signalled);
         }
         let keys = streams::keys(Role::Responder, 0, &accepted.agreed, &accepted.keys.tgk());
-        if let Some(ticket) = accepted.ticket {
+        let ticket = accepted.ticket.map(TicketId);
+        if let Some(ticket) = ticket {
             let terms = Terms {
                 local: accepted.local,
                 remote: accepted.peer.name.clone(),
                 level: accepted.peer.level,
                 choice: accepted.choice,
             };
-            self.issue(id, ticket, &accepted.keys, terms);
+            self.issue(ticket, &accepted.keys, terms);
         }
         let origin = Origin {
             id,
@@ -259,6 +264,7 @@ impl Endpoint {
             agreed: accepted.agreed,
             reassembly: accepted.reassembly,
             has_sas: accepted.sas.is_some(),
+            ticket,
         };
         self.announce(&origin, None, accepted.sas, keys);
         let established = Established::new(&self.config, self.now, origin, accepted.keys, accepted.inbound);
@@ -294,6 +300,7 @@ impl Endpoint {
             agreed: verified.agreed,
             reassembly: verified.reassembly,
             has_sas: verified.sas.is_some(),
+            ticket: None,
         };
         self.announce(&origin, Some(call), verified.sas, keys);
         self.joined(id, call, verified.joined, &verified.keys);
@@ -341,8 +348,8 @@ impl Endpoint {
         let mut cx = Cx { now: self.now, config: &self.config, out: &mut self.out };
         let result = established.handle(&mut cx, from, peek, raw);
         self.reschedule(Key::Session(peek.session));
-        for session in self.out.take_revoked() {
-            self.tickets.revoke(session);
+        if self.out.take_revoked() {
+            self.revoke_tickets(peek.session);
         }
         if let Some(why) = result? {
             self.end_session(peek.session, why);

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mikey_crypto::Digest;
-use mikey_wire::ErrorNo;
 use mikey_wire::v2::{Peek, ResumeReq};
+use mikey_wire::{ErrorNo, Session};
 
 use super::{CallState, Endpoint, Key};
 use crate::auth::AuthLevel;
@@ -20,7 +20,7 @@ use crate::session::exchange::Inbound;
 use crate::session::resume::{self, Answered, Resumed, Resuming};
 use crate::session::{Cx, responder::unprotected_error};
 use crate::streams;
-use crate::ticket::{NewTicket, OPAQUE_LEN, Terms, Ticket};
+use crate::ticket::{IssuedTicket, Redemption, Terms, Ticket, TicketId};
 use crate::time::Time;
 
 impl Endpoint {
@@ -68,37 +68,58 @@ impl Endpoint {
         let request = ResumeReq::decode(raw).map_err(|_| DropReason::Malformed)?;
         let first = self.config.provider.sha256.digest(&[&request.without_cookie()]);
         self.let_in(from, &first, request.cookie, (request.csb_id, request.spi_i), raw.len())?;
-        let Some(issued) = self.tickets.find(self.now, request.ticket) else {
-            let number = ErrorNo::INVALID_TICKET;
-            if let Ok(error) = unprotected_error(request.csb_id, request.spi_i, number, None, None, raw.len())
-            {
-                self.out.send(from, &[error]);
-            }
-            return Err(DropReason::BadTicket);
-        };
+        let found = TicketId::of(request.ticket)
+            .and_then(|ticket| Some((ticket, self.tickets.find(self.now, ticket)?)));
+        let Some((ticket, issued)) = found else { return self.refuse_ticket(from, &request, raw.len()) };
         let config = Arc::clone(&self.config);
         let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
-        let answered = resume::answer(&mut cx, from, &request, issued);
+        let answered = resume::answer(&mut cx, from, &request, &issued);
         if matches!(answered, Err(DropReason::NoCommonGround)) {
             // It was authentic and is used up: a repeat of it must not cost as much again.
-            self.tickets.take(self.now, request.ticket);
+            self.tickets.redeem(self.now, ticket);
         }
         let answered = answered?;
         // Recorded as used before anything that it brought is delivered.
-        let issued = self.tickets.take(self.now, request.ticket).ok_or(DropReason::BadTicket)?;
-        self.accept_resumed(from, first, answered, issued.terms);
+        let recorded = match self.tickets.redeem(self.now, ticket) {
+            Redemption::Granted => true,
+            Redemption::Unrecorded => false,
+            Redemption::Spent => return self.refuse_ticket(from, &request, raw.len()),
+        };
+        self.accept_resumed(from, first, answered, issued.terms.clone(), recorded);
         Ok(())
     }
 
+    fn refuse_ticket(
+        &mut self,
+        from: SocketAddr,
+        request: &ResumeReq<'_>,
+        octets: usize,
+    ) -> Result<(), DropReason> {
+        let number = ErrorNo::INVALID_TICKET;
+        if let Ok(error) = unprotected_error(request.csb_id, request.spi_i, number, None, None, octets) {
+            self.out.send(from, &[error]);
+        }
+        Err(DropReason::BadTicket)
+    }
+
     // R13.1
-    fn accept_resumed(&mut self, from: SocketAddr, first: Digest, answered: Answered, terms: Terms) {
+    fn accept_resumed(
+        &mut self,
+        from: SocketAddr,
+        first: Digest,
+        answered: Answered,
+        terms: Terms,
+        recorded: bool,
+    ) {
         let Answered { peer, header, keys, agreed, early, response, ticket } = answered;
-        let id = SessionId(self.fresh_id());
+        let (id, ticket) = (SessionId(self.fresh_id()), TicketId(ticket));
         self.out.metrics.resumed += 1;
-        self.out.event(Event::EarlyKeysReady { session: id, remote: from, keys: early });
+        if recorded {
+            self.out.event(Event::EarlyKeysReady { session: id, remote: from, keys: early });
+        }
         let srtp = streams::keys(Role::Responder, 0, &agreed, &keys.tgk());
         let choice = terms.choice;
-        self.issue(id, ticket, &keys, terms);
+        self.issue(ticket, &keys, terms);
         let reassembly = MIN_REASSEMBLY;
         let role = Role::Responder;
         let origin = Origin {
@@ -112,6 +133,7 @@ impl Endpoint {
             agreed,
             reassembly,
             has_sas: false,
+            ticket: Some(ticket),
         };
         self.announce(&origin, None, None, srtp);
         self.out.send(from, std::slice::from_ref(&response));
@@ -120,20 +142,25 @@ impl Endpoint {
             self.out.metrics.half_open_evicted += 1;
         }
         self.half_open.remember(expires, first, header.session, from, response);
-        let established = Established::new(&self.config, self.now, origin, keys, Inbound::after(0));
+        let mut established = Established::new(&self.config, self.now, origin, keys, Inbound::after(0));
+        if !recorded {
+            let config = Arc::clone(&self.config);
+            established.wait_for_proof(&mut Cx { now: self.now, config: &config, out: &mut self.out });
+        }
         self.add_session(header.session, established);
     }
 
     /// Remembers a ticket that was given out.
-    pub(super) fn issue(
-        &mut self,
-        session: SessionId,
-        opaque: [u8; OPAQUE_LEN],
-        keys: &SessionKeys,
-        terms: Terms,
-    ) {
-        let psk = keys.resumption_psk(Role::Responder, &opaque);
-        self.tickets.insert(self.now, TICKET_LIFETIME, opaque, NewTicket { session, psk, terms });
+    pub(super) fn issue(&mut self, ticket: TicketId, keys: &SessionKeys, terms: Terms) {
+        let psk = keys.resumption_psk(Role::Responder, &ticket.0);
+        self.tickets.insert(self.now, TICKET_LIFETIME, ticket, IssuedTicket { psk, terms });
+    }
+
+    /// Forgets the ticket of a session whose keys or whose peer are in doubt.
+    pub(super) fn revoke_tickets(&mut self, session: Session) {
+        if let Some(ticket) = self.sessions.get(&session).and_then(Established::ticket) {
+            self.tickets.revoke(ticket);
+        }
     }
 
     /// Hands a ticket of the peer to the application.
@@ -181,6 +208,7 @@ impl Endpoint {
             agreed,
             reassembly,
             has_sas: false,
+            ticket: None,
         };
         self.announce(&origin, Some(call), None, srtp);
         self.receive_ticket(id, ticket, &keys, terms);

@@ -172,6 +172,16 @@ struct Partial {
 }
 
 impl Opener {
+    /// Octets of memory that fragments take while others are missing.
+    pub(crate) fn held(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.held())
+    }
+
+    /// Forgets the fragments that came: they will be sent again.
+    pub(crate) fn forget(&mut self) {
+        self.partial = None;
+    }
+
     /// Verifies one datagram. Nothing changes unless its KEMAC verifies.
     // R7.2, R7.3
     pub(crate) fn open(
@@ -260,6 +270,13 @@ impl Partial {
             *slot = Some(digest);
         }
         Ok(())
+    }
+
+    fn held(&self) -> usize {
+        let slots =
+            self.chunks.len() * (size_of::<Option<Zeroizing<Vec<u8>>>>() + size_of::<Option<Digest>>());
+        let octets: usize = self.chunks.iter().flatten().map(|chunk| chunk.len()).sum();
+        slots + octets + self.head.as_ref().map_or(0, Vec::len)
     }
 
     fn complete(&mut self) -> Option<Whole> {

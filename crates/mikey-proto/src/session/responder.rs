@@ -255,6 +255,16 @@ impl HalfOpen {
         })
     }
 
+    /// Octets of memory that fragments of CCE_REQ take.
+    pub(crate) fn held(&self) -> usize {
+        self.opener.held()
+    }
+
+    /// Forgets the fragments of CCE_REQ that came: the initiator sends them again.
+    pub(crate) fn forget_fragments(&mut self) {
+        self.opener.forget();
+    }
+
     /// Handles CCE_REQ or CCE2_REQ. With `Ok(Some(_))` the session is established: [`Self::into_accepted`] follows.
     // R10.8, R10.14
     pub(crate) fn handle(

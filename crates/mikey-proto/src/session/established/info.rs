@@ -123,14 +123,14 @@ impl Established {
             match (notify.code, notify.data) {
                 (NotifyCode::DELETE, [reason]) => {
                     if matches!(*reason, delete::COMPROMISED | delete::SAS_MISMATCH | delete::REFUSED) {
-                        cx.out.revoke(self.id);
+                        cx.out.revoke();
                     }
                     effect.end = Some(CloseReason::Remote(*reason));
                 }
                 (NotifyCode::PATH_CHECK, token) => answers.push((NotifyCode::PATH_OK, token.to_vec())),
                 (NotifyCode::SAS_VERIFIED, [value]) if self.sas != SasState::None => {
                     if *value == 0 {
-                        cx.out.revoke(self.id);
+                        cx.out.revoke();
                         self.sas = SasState::Shown;
                         self.peer.level = AuthLevel::SasUnverified;
                     }

@@ -21,7 +21,7 @@ use mikey_wire::{CsMap, DataType, GenericCs, Header, Version};
 use crate::auth::Peer;
 use crate::config::EndpointConfig;
 use crate::error::{ApiMisuse, DropReason, Error};
-use crate::event::{CloseReason, SessionId};
+use crate::event::{CloseReason, Event, SessionId};
 use crate::group::GroupAsk;
 use crate::keys::{Role, SessionKeys};
 use crate::limits::{AMPLIFICATION, MAX_T, PATH_CHECK_LIFETIME, REKEY_PUT_OFF};
@@ -31,6 +31,7 @@ use crate::session::exchange::{Due, Inbound, Outstanding, Seen};
 use crate::session::message::{Composed, Opened, Opener, Outline, Path};
 use crate::session::{Cx, SessionHeader, resend};
 use crate::streams::Agreed;
+use crate::ticket::TicketId;
 use crate::time::Time;
 
 use group::Deferred;
@@ -50,6 +51,8 @@ pub(crate) struct Origin {
     /// The longest message that the peer reassembles.
     pub(crate) reassembly: u16,
     pub(crate) has_sas: bool,
+    /// The ticket that we issued with it.
+    pub(crate) ticket: Option<TicketId>,
 }
 
 /// An established session.
@@ -81,6 +84,9 @@ pub(crate) struct Established {
     sas: SasState,
     /// Whether the peer has shown that it is established as well. An initiator knows by the answer; a responder does not.
     confirmed: bool,
+    /// The application waits to be told when the peer has shown that.
+    unrecorded: bool,
+    ticket: Option<TicketId>,
 }
 
 /// A request of ours on its way.
@@ -122,7 +128,8 @@ impl Established {
         keys: SessionKeys,
         inbound: Inbound,
     ) -> Self {
-        let Origin { id, role, header, choice, remote, peer, agreed, reassembly, has_sas, .. } = origin;
+        let Origin { id, role, header, choice, remote, peer, agreed, reassembly, has_sas, ticket, .. } =
+            origin;
         let initiator = role == Role::Initiator;
         let mki = agreed.first().map(|a| a.mki.clone());
         // Without them it is a member's session with its controller, whose keys have their own ways.
@@ -154,6 +161,8 @@ impl Established {
             responses: Opener::default(),
             sas: if has_sas { SasState::Shown } else { SasState::None },
             confirmed: initiator,
+            unrecorded: false,
+            ticket,
         }
     }
 
@@ -171,6 +180,26 @@ impl Established {
 
     pub(crate) fn remote(&self) -> SocketAddr {
         self.remote
+    }
+
+    /// The ticket that we issued with it.
+    pub(crate) fn ticket(&self) -> Option<TicketId> {
+        self.ticket
+    }
+
+    /// Its request may be a repeat. The peer is asked for something that no repeat can answer.
+    pub(crate) fn wait_for_proof(&mut self, cx: &mut Cx<'_>) {
+        self.unrecorded = true;
+        cx.out.event(Event::ResumedUnrecorded { session: self.id });
+        // It cannot fail but for want of randomness; then the peer's own first request or packet is waited for.
+        let _ = self.probe(cx);
+    }
+
+    fn confirm(&mut self, cx: &mut Cx<'_>) {
+        self.confirmed = true;
+        if std::mem::take(&mut self.unrecorded) {
+            cx.out.event(Event::ResumedProven { session: self.id });
+        }
     }
 
     /// The key of the next call, once the SAS was confirmed.
@@ -286,7 +315,7 @@ impl Established {
             return Err(DropReason::Malformed);
         }
         let canon = [sealed.before_kemac, &plaintext];
-        self.confirmed = true;
+        self.confirm(cx);
         // A new request is proof that the peer has our last answer.
         self.unsettled_until = None;
         self.deferred = None;
@@ -334,7 +363,7 @@ impl Established {
         let whole = raw.as_deref().map(Sealed::decode).transpose().map_err(|_| DropReason::BadFragment)?;
         let sealed = whole.as_ref().unwrap_or(sealed);
         let chain = OpenedChain::decode(sealed, &plaintext).map_err(|_| DropReason::Malformed)?;
-        self.confirmed = true;
+        self.confirm(cx);
         let Some(request) = self.request.take() else { return Err(DropReason::Replayed) };
         let done = match (sealed.header.data_type, &request.kind) {
             (DataType::ERROR, _) => {

@@ -18,7 +18,7 @@ use crate::keys::{EarlyKeys, InitSecrets, MessageNonce, Parts, Prk, Role, Sessio
 use crate::limits::TICKET_LIFETIME;
 use crate::session::{Cx, SessionHeader};
 use crate::streams::{self, Agreed, ReceivedOffer, SrtpKeys, answer_map};
-use crate::ticket::{Issued, OPAQUE_LEN};
+use crate::ticket::{IssuedTicket, OPAQUE_LEN};
 
 /// A RESUME_REQ that was accepted. Its ticket is to be used up before anything of it is believed.
 pub(crate) struct Answered {
@@ -37,7 +37,7 @@ pub(crate) fn answer(
     cx: &mut Cx<'_>,
     from: SocketAddr,
     request: &ResumeReq<'_>,
-    issued: &Issued,
+    issued: &IssuedTicket,
 ) -> Result<Answered, DropReason> {
     let choice = issued.terms.choice;
     let provider = &cx.config.provider;
