@@ -30,6 +30,9 @@ struct Args {
     /// Run only cases whose heading in the table contains this, as in --only 'unprotect, 160'
     #[arg(long, global = true, value_name = "TEXT", default_value = "")]
     only: String,
+    /// Run only our own contestants, for a profiler
+    #[arg(long, global = true)]
+    alone: bool,
 }
 
 #[derive(Clone, Copy, Subcommand)]
@@ -57,7 +60,10 @@ fn run(args: &Args) -> Result<()> {
         Bench::Srtp => "srtp",
     };
     let wanted = |case: &str, size| report::heading(bench, case, size).contains(&args.only);
-    let show = |case| -> Result<()> {
+    let show = |mut case: measure::Case<'_>| -> Result<()> {
+        if args.alone {
+            case.keep_ours();
+        }
         let row = measure::measure(bench, case, Duration::from_secs(args.seconds))?;
         report::print(&row, args.json)
     };
@@ -68,6 +74,14 @@ fn run(args: &Args) -> Result<()> {
         for count in srtp::CONTEXTS {
             if wanted(&srtp::contexts_name(count), srtp::CONTEXTS_SIZE) {
                 show(srtp::contexts(count)?)?;
+                shown += 1;
+            }
+        }
+    }
+    if matches!(args.bench, Bench::Handshake) {
+        for (name, count) in handshake::COUNTS {
+            if wanted(name, 0) {
+                report::print_counts(bench, name, &count()?, args.json)?;
                 shown += 1;
             }
         }

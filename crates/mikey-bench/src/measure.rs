@@ -114,6 +114,13 @@ pub(crate) struct Case<'a> {
     pub(crate) contestants: Vec<Contestant<'a>>,
 }
 
+impl Case<'_> {
+    /// Leaves the others out.
+    pub(crate) fn keep_ours(&mut self) {
+        self.contestants.retain(|contestant| contestant.role == Role::Ours);
+    }
+}
+
 /// Time of one operation.
 #[derive(Clone, Copy)]
 pub(crate) struct Time {
@@ -169,6 +176,14 @@ pub(crate) fn pin_to_one_core() -> Result<()> {
         sched_setaffinity(None, &one)?;
     }
     Ok(())
+}
+
+/// Octets of memory that the process really has.
+pub(crate) fn resident() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
+    let kilobytes: u64 = line.split_whitespace().nth(1).ok_or("no VmRSS")?.parse()?;
+    Ok(kilobytes << 10)
 }
 
 struct Lane<'a> {

@@ -15,6 +15,32 @@ pub(crate) fn heading(bench: &str, case: &str, size: usize) -> String {
     }
 }
 
+/// What is counted and not timed: for each name, numbers with what they are.
+pub(crate) struct Counts {
+    pub(crate) rows: Vec<(String, Vec<(&'static str, u64)>)>,
+}
+
+/// Prints what was counted.
+pub(crate) fn print_counts(bench: &str, case: &str, counts: &Counts, as_json: bool) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    if as_json {
+        let of = |numbers: &[(&'static str, u64)]| -> Map<String, Value> {
+            numbers.iter().map(|(what, number)| ((*what).to_owned(), json!(number))).collect()
+        };
+        let rows: Map<String, Value> =
+            counts.rows.iter().map(|(name, numbers)| (name.clone(), of(numbers).into())).collect();
+        writeln!(out, "{}", json!({ "bench": bench, "case": case, "counts": rows }))?;
+        return Ok(());
+    }
+    writeln!(out, "{}", heading(bench, case, 0))?;
+    for (name, numbers) in &counts.rows {
+        let numbers: Vec<String> = numbers.iter().map(|(what, number)| format!("{number} {what}")).collect();
+        writeln!(out, "  {name:<52} {}", numbers.join(", "))?;
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
 /// Prints the result of one case.
 pub(crate) fn print(row: &Row, as_json: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();

@@ -1,7 +1,7 @@
 //! The default cryptographic provider of MIKEYv2, on AWS-LC and RustCrypto.
 //!
 //! [`provider`] is the whole interface. Which library does what was decided by measuring: AWS-LC for public keys and
-//! AEADs; from `mikey-crypto-rust` hashes, HMAC, AES in counter mode (kept key states without allocation; SHA-NI, AES-NI
+//! AEADs, ring for SRTP's AES-GCM; from `mikey-crypto-rust` hashes, HMAC, AES in counter mode (kept key states without allocation; SHA-NI, AES-NI
 //! and VAES are found at run time) and the MODP groups.
 //!
 //! Randomness: private values of Diffie-Hellman come from the [`SecureRandom`](mikey_crypto::SecureRandom) that is

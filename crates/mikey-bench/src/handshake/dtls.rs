@@ -1,6 +1,6 @@
 //! DTLS 1.2 by dimpl, as WebRTC uses it: both sides present a self-signed certificate, matched by its fingerprint.
 //!
-//! dimpl has no Ed25519; its certificates are of P-256. No cookie round trip, as in the other contestants.
+//! dimpl has no Ed25519; its certificates are of P-256. Timed without the cookie's round trip, as the other contestants.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Instant;
 use dimpl::certificate::{calculate_fingerprint, generate_self_signed_certificate};
 use dimpl::{Config, Dtls, DtlsCertificate, NamedGroup, Output};
 
+use super::ours::Traffic;
 use crate::Result;
 use crate::measure::{Contestant, Role};
 
@@ -17,13 +18,27 @@ const MAX_FLIGHTS: usize = 8;
 
 /// A full handshake with mutual authentication and X25519, up to the SRTP keys on both sides.
 pub(super) fn full(name: &'static str) -> Result<Contestant<'static>> {
-    let config = Config::builder().use_server_cookie(false).kx_groups(&[NamedGroup::X25519]).build()?;
-    let config = Arc::new(config);
+    let config = config(false)?;
     let (client, server) = (generate_self_signed_certificate()?, generate_self_signed_certificate()?);
-    Ok(Contestant::new(name, Role::Peer, move || handshake(&config, &client, &server)))
+    Ok(Contestant::new(name, Role::Peer, move || handshake(&config, &client, &server).map(drop)))
 }
 
-fn handshake(config: &Arc<Config>, client: &DtlsCertificate, server: &DtlsCertificate) -> Result<()> {
+/// What a handshake puts on the wire.
+pub(super) fn traffic(cookie: bool) -> Result<Traffic> {
+    handshake(&config(cookie)?, &generate_self_signed_certificate()?, &generate_self_signed_certificate()?)
+}
+
+fn config(cookie: bool) -> Result<Arc<Config>> {
+    let config = Config::builder().use_server_cookie(cookie).kx_groups(&[NamedGroup::X25519]).build()?;
+    Ok(Arc::new(config))
+}
+
+fn handshake(config: &Arc<Config>, client: &DtlsCertificate, server: &DtlsCertificate) -> Result<Traffic> {
+    let mut traffic = Traffic::default();
+    let mut count = |packet: &[u8]| {
+        traffic.datagrams += 1;
+        traffic.octets += packet.len() as u64;
+    };
     let now = Instant::now();
     let mut active = Side::new(config, client, server, now);
     active.dtls.set_active(true);
@@ -32,13 +47,15 @@ fn handshake(config: &Arc<Config>, client: &DtlsCertificate, server: &DtlsCertif
     active.dtls.handle_timeout(now)?;
     for _ in 0..MAX_FLIGHTS {
         for packet in active.drain()? {
+            count(&packet);
             passive.dtls.handle_packet(&packet)?;
         }
         for packet in passive.drain()? {
+            count(&packet);
             active.dtls.handle_packet(&packet)?;
         }
         if active.done() && passive.done() {
-            return Ok(());
+            return Ok(traffic);
         }
     }
     Err("dimpl did not finish its handshake".into())

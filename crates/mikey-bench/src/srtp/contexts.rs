@@ -9,7 +9,7 @@ use super::ours::here;
 use super::pool::{HEADER, packet};
 use super::profile::PROFILES;
 use crate::Result;
-use crate::measure::{Case, Contestant, Role};
+use crate::measure::{Case, Contestant, Role, resident};
 
 /// How many contexts there are in each case.
 pub(crate) const CONTEXTS: [u32; 3] = [1, 10_000, 1_000_000];
@@ -84,12 +84,4 @@ fn shuffled(count: u32) -> Vec<u32> {
         order.swap(at, other);
     }
     order
-}
-
-/// Octets of memory that the process really has.
-fn resident() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
-    let kilobytes: u64 = line.split_whitespace().nth(1).ok_or("no VmRSS")?.parse()?;
-    Ok(kilobytes << 10)
 }

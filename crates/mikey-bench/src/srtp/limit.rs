@@ -1,14 +1,16 @@
 //! The bare primitives with everything kept that can be kept: AES-CTR with its key schedule and HMAC-SHA-1 with its
-//! midstates (RustCrypto, the fastest at packet size), AES-GCM with its context (AWS-LC). No header, no index, no
+//! midstates (RustCrypto, the fastest at packet size), AES-GCM with its context (ring, the faster one at packet size, and AWS-LC next to
+//! it). No header, no index, no
 //! replay window, no table: the least that a packet could cost with these primitives one at a time.
 
 use std::hint::black_box;
 
 use aes::cipher::{InnerIvInit, KeyInit, StreamCipherCore};
 use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
-use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead as aws;
 use ctr::CtrCore;
 use mikey_crypto::srtp::SrtpCipher;
+use ring::aead as ring;
 use sha1::block_api::compress;
 
 use super::pool::{HEADER, advance, count, packet, renew};
@@ -16,23 +18,27 @@ use super::profile::Profile;
 use crate::Result;
 use crate::measure::{Contestant, Role};
 
-const NAME: &str = "bare primitives";
-
-/// The primitives of a profile; `None` where there is no reason to look.
-pub(super) fn protect(profile: Profile, size: usize) -> Result<Option<Contestant<'static>>> {
-    let Some(bare) = Bare::new(profile)? else { return Ok(None) };
-    let mut buffer = packet(0, size);
-    let mut seq = 0;
-    Ok(Some(Contestant::new(NAME, Role::Limit, move || {
-        advance(&mut buffer, &mut seq);
-        black_box(bare.seal(seq, &mut buffer)?);
-        Ok(())
-    })))
+/// The primitives of a profile, the limit first; none where there is no reason to look.
+pub(super) fn protect(profile: Profile, size: usize) -> Result<Vec<Contestant<'static>>> {
+    Bare::all(profile)?.into_iter().map(|bare| protect_with(bare, size)).collect()
 }
 
 /// As [`protect`]. HMAC has no other direction; GCM opens.
-pub(super) fn unprotect(profile: Profile, size: usize) -> Result<Option<Contestant<'static>>> {
-    let Some(bare) = Bare::new(profile)? else { return Ok(None) };
+pub(super) fn unprotect(profile: Profile, size: usize) -> Result<Vec<Contestant<'static>>> {
+    Bare::all(profile)?.into_iter().map(|bare| unprotect_with(bare, size)).collect()
+}
+
+fn protect_with((name, role, bare): Named, size: usize) -> Result<Contestant<'static>> {
+    let mut buffer = packet(0, size);
+    let mut seq = 0;
+    Ok(Contestant::new(name, role, move || {
+        advance(&mut buffer, &mut seq);
+        black_box(bare.seal(seq, &mut buffer)?);
+        Ok(())
+    }))
+}
+
+fn unprotect_with((name, role, bare): Named, size: usize) -> Result<Contestant<'static>> {
     // The tags have to be right, so the packets are the primitives' own.
     let mut packets = Vec::new();
     let mut tags = Vec::new();
@@ -52,33 +58,45 @@ pub(super) fn unprotect(profile: Profile, size: usize) -> Result<Option<Contesta
         black_box(copy);
         Ok(())
     };
-    Ok(Some(Contestant::rounds(NAME, Role::Limit, (count(size), 1), copies, prepare, operation)))
+    Ok(Contestant::rounds(name, role, (count(size), 1), copies, prepare, operation))
 }
+
+type Named = (&'static str, Role, Bare);
 
 enum Bare {
     Cm128(Aes128Enc, [[u32; 5]; 2]),
     Cm192(Aes192Enc, [[u32; 5]; 2]),
     Cm256(Aes256Enc, [[u32; 5]; 2]),
-    Gcm(LessSafeKey),
+    Gcm(Box<ring::LessSafeKey>),
+    AwsLcGcm(aws::LessSafeKey),
 }
 
 type Tag = [u8; 20];
 
 impl Bare {
-    fn new(profile: Profile) -> Result<Option<Self>> {
+    fn all(profile: Profile) -> Result<Vec<Named>> {
         let key = profile.key();
         let midstates = [[0x6745_2301, 1, 2, 3, 4], [0x6745_2301, 5, 6, 7, 8]];
         let aes = |_| "AES key";
-        Ok(Some(match (profile.policy.cipher, key.len()) {
+        let bare = match (profile.policy.cipher, key.len()) {
             (SrtpCipher::AesCm, 16) => Self::Cm128(Aes128Enc::new_from_slice(&key).map_err(aes)?, midstates),
             (SrtpCipher::AesCm, 24) => Self::Cm192(Aes192Enc::new_from_slice(&key).map_err(aes)?, midstates),
             (SrtpCipher::AesCm, 32) => Self::Cm256(Aes256Enc::new_from_slice(&key).map_err(aes)?, midstates),
             (SrtpCipher::AesGcm, len) => {
-                let algorithm = if len == 16 { &AES_128_GCM } else { &AES_256_GCM };
-                Self::Gcm(LessSafeKey::new(UnboundKey::new(algorithm, &key).map_err(|_| "GCM key")?))
+                let (ring_gcm, aws_gcm) = match len {
+                    16 => (&ring::AES_128_GCM, &aws::AES_128_GCM),
+                    _ => (&ring::AES_256_GCM, &aws::AES_256_GCM),
+                };
+                let ring = ring::UnboundKey::new(ring_gcm, &key).map_err(|_| "GCM key")?;
+                let aws = aws::UnboundKey::new(aws_gcm, &key).map_err(|_| "GCM key")?;
+                return Ok(vec![
+                    ("bare primitive", Role::Limit, Self::Gcm(Box::new(ring::LessSafeKey::new(ring)))),
+                    ("bare primitive of AWS-LC", Role::Peer, Self::AwsLcGcm(aws::LessSafeKey::new(aws))),
+                ]);
             }
-            _ => return Ok(None),
-        }))
+            _ => return Ok(Vec::new()),
+        };
+        Ok(vec![("bare primitives", Role::Limit, bare)])
     }
 
     #[inline]
@@ -86,12 +104,14 @@ impl Bare {
         let (header, payload) = packet.split_at_mut(HEADER);
         match self {
             Self::Gcm(key) => {
-                let tag = key.seal_in_place_separate_tag(nonce(seq), Aad::from(&*header), payload);
-                let mut out = [0; 20];
-                for (to, from) in out.iter_mut().zip(tag.map_err(|_| "seal")?.as_ref()) {
-                    *to = *from;
-                }
-                Ok(out)
+                let nonce = ring::Nonce::assume_unique_for_key(nonce(seq));
+                let tag = key.seal_in_place_separate_tag(nonce, ring::Aad::from(&*header), payload);
+                Ok(whole(tag.map_err(|_| "seal")?.as_ref()))
+            }
+            Self::AwsLcGcm(key) => {
+                let nonce = aws::Nonce::assume_unique_for_key(nonce(seq));
+                let tag = key.seal_in_place_separate_tag(nonce, aws::Aad::from(&*header), payload);
+                Ok(whole(tag.map_err(|_| "seal")?.as_ref()))
             }
             Self::Cm128(_, midstates) | Self::Cm192(_, midstates) | Self::Cm256(_, midstates) => {
                 self.keystream(seq, payload);
@@ -105,8 +125,17 @@ impl Bare {
         match self {
             Self::Gcm(key) => {
                 let (header, payload) = packet.split_at_mut(HEADER);
+                let nonce = ring::Nonce::assume_unique_for_key(nonce(seq));
+                let tag = ring::Tag::try_from(tag.split_at(16).0).map_err(|_| "tag")?;
+                key.open_in_place_separate_tag(nonce, ring::Aad::from(&*header), tag, payload, 0..)
+                    .map_err(|_| "open")?;
+                Ok(())
+            }
+            Self::AwsLcGcm(key) => {
+                let (header, payload) = packet.split_at_mut(HEADER);
+                let nonce = aws::Nonce::assume_unique_for_key(nonce(seq));
                 let tag = tag.split_at(16).0;
-                key.open_in_place_separate_tag(nonce(seq), Aad::from(&*header), tag, payload)
+                key.open_in_place_separate_tag(nonce, aws::Aad::from(&*header), tag, payload)
                     .map_err(|_| "open")?;
                 Ok(())
             }
@@ -135,14 +164,24 @@ impl Bare {
             Self::Cm256(key, _) => {
                 CtrCore::<_, Flavor>::inner_iv_init(key, &iv).apply_keystream_partial(data.into());
             }
-            Self::Gcm(_) => {}
+            Self::Gcm(_) | Self::AwsLcGcm(_) => {}
         }
     }
 }
 
-fn nonce(seq: u16) -> Nonce {
-    let [.., high, low] = seq.to_be_bytes();
-    Nonce::assume_unique_for_key([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, high, low])
+fn nonce(seq: u16) -> [u8; 12] {
+    let [high, low] = seq.to_be_bytes();
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, high, low]
+}
+
+/// An AEAD's tag in the room of the longest one.
+#[inline]
+fn whole(tag: &[u8]) -> Tag {
+    let mut out = [0; 20];
+    for (to, from) in out.iter_mut().zip(tag) {
+        *to = *from;
+    }
+    out
 }
 
 /// HMAC over the packet and four octets of ROC.
