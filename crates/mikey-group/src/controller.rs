@@ -301,6 +301,7 @@ impl Controller {
         }
     }
 
+    // R14.6
     /// The group as it stands, for a member that has missed something.
     ///
     /// # Errors
@@ -389,6 +390,7 @@ impl Controller {
         Ok(renewal)
     }
 
+    // R14.4
     /// A random SSRC that is nobody's, not even of somebody who leaves now.
     fn fresh_ssrc(&self, taken: &[u32]) -> Result<u32, GroupError> {
         loop {

@@ -300,6 +300,7 @@ impl Member {
         if message.t < self.values.next_t || self.held.contains_key(&message.t) {
             return Err(RekeyDrop::Stale);
         }
+        // R14.1
         self.verify(&message)?;
         if message.t > self.values.next_t {
             if self.held.len() >= MAX_HELD {
@@ -509,6 +510,11 @@ fn ancestor_at(node: u32, above: u32) -> bool {
 
 #[cfg(test)]
 impl Member {
+    /// The key of its leaf.
+    pub(crate) fn leaf_key(&self) -> &[u8] {
+        self.leaf_key.expose()
+    }
+
     /// Whether any key that it knows opens a KEMAC of this message.
     pub(crate) fn opens_any(&self, message: &GroupRekey<'_>) -> bool {
         let keys = || self.path.values().map(|(_, key)| key).chain([&self.leaf_key, &self.gtgk]);

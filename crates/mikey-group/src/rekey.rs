@@ -73,6 +73,7 @@ pub(crate) fn wraps<'a>(
             Rule::Fresh(_) => (),
             Rule::Join if tree.stayers(plan, *node) > 0 => under(*node, tree.version(*node), tree.key(*node)),
             Rule::Join => (),
+            // R14.3
             Rule::Leave => {
                 for child in [2 * node, 2 * node + 1] {
                     if tree.stayers(plan, child) == 0 {

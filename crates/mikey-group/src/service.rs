@@ -396,6 +396,7 @@ impl Service {
         }
     }
 
+    // R14.2: whatever has an epoch or a T of the record leaves behind this.
     /// The record that was proposed last for a group is stored.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ mod changes;
 mod damage;
 mod rekeys;
 mod sizes;
+mod vectors;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -147,6 +148,12 @@ impl Group {
         for member in &self.former {
             assert!(member.epoch() < epoch, "who left has the new epoch");
         }
+    }
+
+    /// That nobody is behind, without taking what anybody was told.
+    pub(crate) fn agree_silently(&self) {
+        let epoch = self.controller.epoch();
+        assert!(self.members.values().all(|member| member.epoch() == epoch));
     }
 
     /// Whether a member can open a KEMAC of these messages with anything that it knows.

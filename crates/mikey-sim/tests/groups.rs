@@ -79,6 +79,7 @@ fn a_bad_link_is_no_more_than_slow() {
     }
 }
 
+// R14.11
 #[test]
 fn a_late_joiner_hears_the_very_next_packet() {
     let mut world = Settings::new(2, 4).world();

@@ -89,6 +89,7 @@ fn a_rekey_that_a_member_changes_or_repeats_does_nothing() {
     }
 }
 
+// R14.5
 #[test]
 fn nobody_sends_with_an_ssrc_that_is_not_its_own() {
     let mut world = joined(3, 31);
@@ -163,6 +164,7 @@ fn a_request_that_makes_no_sense_is_not_even_sent() {
     assert!(world.sent.is_empty());
 }
 
+// R14.10
 #[test]
 fn whoever_is_no_controller_of_the_group_grants_nothing() {
     let mut settings = Settings::new(35, 2);
@@ -228,6 +230,7 @@ fn a_flood_of_joins_of_one_member_is_one_epoch_a_second() {
     assert_eq!(world.act(2, |_, party| party.ear().epoch()), epoch);
 }
 
+// R14.2
 #[test]
 fn nobody_is_in_before_it_is_stored() {
     let mut world = joined(1, 39);

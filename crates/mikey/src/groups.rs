@@ -342,6 +342,7 @@ impl Membership {
         events: &mut Vec<AgentEvent>,
     ) {
         let EpochKeys { epoch, activate, retire, senders, .. } = keys;
+        // R14.5
         let listed = |key: &(u8, u32)| senders.iter().any(|sender| (sender.cs_id, sender.ssrc) == *key);
         self.installed.retain(|key, installed| {
             let stays = listed(key);
@@ -418,6 +419,7 @@ impl Membership {
         }
     }
 
+    // R14.11
     /// Tells the controller where our senders stand, if one has gone far enough since.
     fn report(&mut self, now: Time, endpoint: &mut Endpoint, media: &MediaTable) {
         if self.report.not_before.is_some_and(|at| now < at) {

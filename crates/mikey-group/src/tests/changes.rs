@@ -36,6 +36,7 @@ fn a_batch_that_splits_a_leaf_over_and_over() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
+    // R14.3
     /// All members agree after each change; who left knows nothing of what came after, who joined nothing of what was before.
     #[test]
     fn any_changes(steps in prop::collection::vec((0_usize..9, 0_usize..7, any::<u64>()), 1..10), seed in 0_u64..1000) {
@@ -85,6 +86,7 @@ proptest! {
     }
 }
 
+// R14.4
 #[test]
 fn who_joins_again_has_left_and_gets_another_ssrc() {
     let mut group = Group::new(3);

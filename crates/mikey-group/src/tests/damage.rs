@@ -51,6 +51,7 @@ fn a_record_of_another_group_is_refused() {
     ));
 }
 
+// R14.2
 #[test]
 fn two_proposals_of_one_number_cannot_both_be_applied() {
     let mut group = group();

@@ -119,6 +119,7 @@ fn any_number_of_missed_rekeys_is_one_pull() {
     group.agree();
 }
 
+// R14.1
 #[test]
 fn a_member_cannot_forge_a_rekey() {
     let mut group = Group::new(13);
@@ -176,6 +177,7 @@ fn cut_short_or_changed_it_does_nothing() {
     assert_eq!(member.handle_rekey(group.now, message), Ok(()));
 }
 
+// R14.6
 #[test]
 fn a_sender_who_is_expelled_knows_at_once() {
     let mut group = Group::new(16);

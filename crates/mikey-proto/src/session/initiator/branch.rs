@@ -229,6 +229,7 @@ impl Branch {
         Ok(Shown { peer: proof.peer, agreed, th4: self.th3.th4(&canon), ticket, joined, sas })
     }
 
+    // R14.10
     /// The group that the answer lets us into, if we asked for one: of a controller that we accept for it.
     fn joined(
         &self,
