@@ -1,4 +1,4 @@
-//! Benches of MIKEYv2 next to its peers: `cargo run --release -p mikey-bench -- handshake|srtp [--json] [--seconds N]`.
+//! Benches of MIKEYv2 next to its peers: `cargo run --release -p mikey-bench -- handshake|srtp|group [--json] [--seconds N]`.
 //!
 //! Every case runs all its contestants in turn, in one process, on one core, so that a ratio means something on a busy
 //! machine. `measure` does that, `report` prints; each bench is a module that makes a list of cases.
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+mod group;
 mod handshake;
 mod measure;
 mod report;
@@ -41,6 +42,8 @@ enum Bench {
     Handshake,
     /// Protecting and unprotecting packets
     Srtp,
+    /// Joins and rekeys of groups, at the controller
+    Group,
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn run(args: &Args) -> Result<()> {
     let bench = match args.bench {
         Bench::Handshake => "handshake",
         Bench::Srtp => "srtp",
+        Bench::Group => "group",
     };
     let wanted = |case: &str, size| report::heading(bench, case, size).contains(&args.only);
     let show = |mut case: measure::Case<'_>| -> Result<()> {
@@ -78,6 +82,10 @@ fn run(args: &Args) -> Result<()> {
             }
         }
     }
+    if matches!(args.bench, Bench::Group) && wanted(group::MILLION, 0) {
+        show(group::million()?)?;
+        shown += 1;
+    }
     if matches!(args.bench, Bench::Handshake) {
         for (name, count) in handshake::COUNTS {
             if wanted(name, 0) {
@@ -89,6 +97,7 @@ fn run(args: &Args) -> Result<()> {
     let cases = match args.bench {
         Bench::Handshake => handshake::cases()?,
         Bench::Srtp => srtp::cases()?,
+        Bench::Group => group::cases()?,
     };
     for case in cases.into_iter().filter(|case| wanted(&case.name, case.size)) {
         show(case)?;

@@ -219,7 +219,8 @@ fn timed(contestant: &mut Contestant<'_>, times: u64) -> Result<Duration> {
 }
 
 /// Processor time of this thread: what other processes take does not count.
-fn now() -> Duration {
+/// Processor time of this thread.
+pub(crate) fn now() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 

@@ -23,14 +23,14 @@ fn a_damaged_record_changes_nothing() {
         assert!(group.controller.apply(proposal.seq, &record[..len]).is_err(), "{len} octets");
     }
     let mut taken = 0;
-    for at in (0..record.len()).step_by(3) {
+    for at in (0..record.len()).step_by(13) {
         let mut changed = record.to_vec();
         changed[at] ^= 1;
         // A name, a contact or a leaf key has no check of its own: the store seals them.
         let mut copy = open(&group.provider, &group.signer, &group.log);
         taken += usize::from(copy.apply(proposal.seq, &changed).is_ok());
     }
-    assert!(taken < record.len() / 3, "{taken} of {} changes", record.len());
+    assert!(taken < record.len() / 39, "{taken} of {} changes", record.len());
     assert!(group.controller.snapshot().expose() == before.expose());
     for seq in [0, 1, proposal.seq - 1, proposal.seq + 1, u64::MAX] {
         assert_eq!(group.controller.apply(seq, record), Err(GroupError::Gap));
