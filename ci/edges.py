@@ -35,6 +35,8 @@ TABLE = {
         {"subtle", "zeroize", "thiserror"},
         PROVIDERS | {"mikey-sim"},
     ),
+    # Backends of the store trait; each brings its database.
+    "mikey-store": ({"mikey-group", "mikey-proto", "mikey-crypto"}, ANY, PROVIDERS),
     # The facade names the provider interface in its configuration, so mikey-crypto is an edge of its own.
     "mikey": (
         {"mikey-proto", "mikey-group", "mikey-srtp", "mikey-crypto"},

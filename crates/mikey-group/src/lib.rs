@@ -34,5 +34,6 @@ pub use octets::RecordError;
 pub use service::{Service, ServiceConfig, ServiceOutput};
 
 pub use store::{
-    Append, Changes, Fault, GroupName, Lease, MAX_RECORD, MemoryStore, Record, Snapshot, Store, StoreError,
+    Append, Changes, Fault, GroupName, Lease, MAX_RECORD, MAX_STORED, MemoryStore, Record, Snapshot, Store,
+    StoreError,
 };

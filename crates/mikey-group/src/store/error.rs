@@ -26,7 +26,7 @@ pub enum StoreError {
     Corrupt(String),
     /// The key that wraps what is stored is another one. Nothing was changed; the operator supplies the right key.
     WrongKey,
-    /// A record of more than [`MAX_RECORD`](crate::MAX_RECORD) octets: a mistake of the caller. Split it.
+    /// A record of more than [`MAX_STORED`](crate::MAX_STORED) octets: a mistake of the caller. Split it.
     TooLong(usize),
 }
 

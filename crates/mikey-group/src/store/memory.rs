@@ -7,7 +7,7 @@ use std::time::Duration;
 use mikey_crypto::{SecretBytes, ct_eq};
 use mikey_proto::Time;
 
-use super::{Append, Changes, GroupName, Lease, MAX_RECORD, Record, Snapshot, Store, StoreError};
+use super::{Append, Changes, GroupName, Lease, MAX_STORED, Record, Snapshot, Store, StoreError};
 
 /// A store in memory. A clone is another handle on the same logs, as another controller would have it.
 #[derive(Clone, Default)]
@@ -53,7 +53,7 @@ impl Log {
     }
 
     fn append(&mut self, seq: u64, octets: &[u8]) -> Result<(), StoreError> {
-        if octets.len() > MAX_RECORD {
+        if octets.len() > MAX_STORED {
             return Err(StoreError::TooLong(octets.len()));
         }
         let head = self.head();

@@ -15,6 +15,8 @@ pub use memory::{Fault, MemoryStore};
 
 /// Longest record, in octets. A snapshot may be of any length.
 pub const MAX_RECORD: usize = 1024 * 1024;
+/// Longest record that a store takes: room for what wrapping adds.
+pub const MAX_STORED: usize = MAX_RECORD + 64;
 
 /// The ID of a group (GCC-REQ): 1 to 64 octets.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +62,7 @@ pub struct Append<'a> {
     pub group: &'a GroupName,
     /// Its number: 1 for the first record of a group, then one more than the last.
     pub seq: u64,
-    /// Its octets, at most [`MAX_RECORD`]. They hold keys.
+    /// Its octets, at most [`MAX_RECORD`], when wrapped [`MAX_STORED`]. They hold keys.
     pub record: &'a [u8],
 }
 
