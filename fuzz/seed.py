@@ -54,7 +54,7 @@ def apply(node, what):
 
 def sessions():
     for how in range(256):
-        base = bytes([how, ALL])
+        base = bytes([how, how % 5 % 4, ALL])
         tails = {
             "established": [],
             "rekey": [apply(0, REKEY), ALL, apply(1, REKEY_DH), ALL],
@@ -65,11 +65,16 @@ def sessions():
         }
         name, tail = list(tails.items())[how % len(tails)]
         write("session", f"{name}-{how:02x}", base + bytes(tail))
-    write("session", "lost", bytes([0, DROP, LATER | 3 << 5, ALL, AGAIN, 0, AGAIN | 1 << 5, 1, AGAIN | 2 << 5, 2]))
+    write("session", "lost", bytes([0, 0, DROP, LATER | 3 << 5, ALL, AGAIN, 0, AGAIN | 1 << 5, 1, AGAIN | 2 << 5, 2]))
     for spot in range(0, 96, 8):
         edit = spot.to_bytes(2, "big") + bytes([1, 1, 0x7F])
-        write("session", f"edit-{spot}", bytes([0, NEXT, EDIT, 0]) + edit + bytes([ALL]))
-        write("session", f"inside-{spot}", bytes([0, ALL, apply(0, REKEY), INSIDE, 0]) + edit + bytes([ALL]))
+        write("session", f"edit-{spot}", bytes([0, 0, NEXT, EDIT, 0]) + edit + bytes([ALL]))
+        write("session", f"inside-{spot}", bytes([0, 0, ALL, apply(0, REKEY), INSIDE, 0]) + edit + bytes([ALL]))
+        # The last datagram is CCE2_REQ: after two deliveries, with a cookie after four.
+        psk, rsa = bytes([0, 1, NEXT, NEXT]), bytes([1, 2, NEXT, NEXT, NEXT, NEXT])
+        for exchange, base in (("psk", psk), ("rsa", rsa)):
+            write("session", f"cce2-{exchange}-edit-{spot}", base + bytes([EDIT, 0]) + edit + bytes([ALL]))
+            write("session", f"cce2-{exchange}-inside-{spot}", base + bytes([INSIDE, 0]) + edit + bytes([ALL]))
 
 
 def agents():

@@ -16,8 +16,8 @@ use mikey_crypto::SecretBytes;
 use mikey_crypto::srtp::SrtpPolicy;
 use mikey_fuzz::Script;
 use mikey_proto::{
-    Call, CertifiedKey, Confidentiality, Endpoint, EndpointConfig, Event, Identity, Name, Output, PskTable,
-    SessionId, SrtpKeys, Ticket, Time, Trust,
+    Call, CertifiedKey, Confidentiality, DecryptionKey, Endpoint, EndpointConfig, Event, Exchange, Identity,
+    Name, Output, PskTable, SessionId, SrtpKeys, Ticket, Time, Trust,
 };
 use mikey_sim::{Datagram, address, null_provider};
 use mikey_wire::v2::Sealed;
@@ -25,8 +25,8 @@ use mikey_wire::{Message, PayloadType};
 
 fuzz_target!(|input: &[u8]| {
     let mut script = Script(input);
-    let Some(how) = script.octet() else { return };
-    let mut pair = Pair::new(how);
+    let (Some(how), Some(exchange)) = (script.octet(), script.octet()) else { return };
+    let mut pair = Pair::new(how, exchange);
     pair.call(0);
     for _ in 0..400 {
         let Some(order) = script.octet() else { break };
@@ -66,9 +66,9 @@ struct End {
 }
 
 impl Pair {
-    fn new(how: u8) -> Self {
+    fn new(how: u8, exchange: u8) -> Self {
         let ends = [0, 1].map(|n| {
-            let endpoint = Endpoint::new(config(n, how)).expect("a configuration");
+            let endpoint = Endpoint::new(config(n, how, exchange)).expect("a configuration");
             End { endpoint, sessions: Vec::new(), tickets: Vec::new(), wake: None, how }
         });
         Self { ends, now: Time::ZERO, under_way: VecDeque::new(), sent: Vec::new() }
@@ -247,21 +247,24 @@ fn inside(raw: &[u8], edits: u8, script: &mut Script<'_>) -> Option<Vec<u8>> {
         script.edit(&mut plaintext);
     }
     let mut out = sealed.before_kemac.to_vec();
-    mikey_wire::encode_kemac_head(&mut out, PayloadType::LAST, sealed.kemac.encr_alg, plaintext.len())
-        .ok()?;
+    // CCE2 with RSA goes on behind KEMAC.
+    let next = sealed.after.first().map_or(PayloadType::LAST, |item| item.payload.ty());
+    mikey_wire::encode_kemac_head(&mut out, next, sealed.kemac.encr_alg, plaintext.len()).ok()?;
     out.extend_from_slice(&plaintext);
     out.push(sealed.kemac.mac_alg.0);
     out.extend_from_slice(sealed.kemac.mac);
+    out.extend_from_slice(raw.get(sealed.maced().len() + sealed.kemac.mac.len()..)?);
     Some(out)
 }
 
 /// Bits 0 and 1: how the two authenticate themselves. 2: in clear. 3: no MKI. 4: cookies. 5, 6: the path, or a hidden name.
-/// 7: the suite and group that come second.
-fn config(n: usize, how: u8) -> EndpointConfig {
+/// 7: the suite and group that come second. `exchange` modulo 4: CCE; CCE2 with PSK; CCE2 with RSA; all of them.
+fn config(n: usize, how: u8, exchange: u8) -> EndpointConfig {
     let provider = null_provider(n as u64);
     let name = Name::parse(NAMES[n]).expect("a name");
-    let identity = match how & 3 {
-        1 | 2 => certified(n, &provider, name.clone()),
+    let identity = match (exchange & 3, how & 3) {
+        (2 | 3, _) => with_rsa(n, &provider, name.clone()),
+        (_, 1 | 2) => certified(n, &provider, name.clone()),
         _ => Identity::new(name),
     };
     let mut config = EndpointConfig::new(provider, identity);
@@ -269,8 +272,15 @@ fn config(n: usize, how: u8) -> EndpointConfig {
     let policy = &mut config.policy;
     policy.groups = vec![mikey_crypto::GroupId::X25519, mikey_crypto::GroupId::P256];
     policy.suites = vec![mikey_crypto::SuiteId::AES_128_GCM, mikey_crypto::SuiteId::AES_CM_128_HMAC_SHA_256];
-    policy.local_methods.retain(|m| !m.is_signature() || *m == mikey_crypto::MethodId::ED25519);
-    policy.remote_methods.retain(|m| !m.is_signature() || *m == mikey_crypto::MethodId::ED25519);
+    let known = |m: &mikey_crypto::MethodId| !m.is_signature() || matches!(m.0, 1 | 4);
+    policy.local_methods.retain(known);
+    policy.remote_methods.retain(known);
+    policy.exchanges = match exchange & 3 {
+        1 => vec![Exchange::Cce2Psk, Exchange::Cce],
+        2 => vec![Exchange::Cce2Rsa, Exchange::Cce],
+        3 => vec![Exchange::Cce2Rsa, Exchange::Cce2Psk, Exchange::Cce],
+        _ => vec![Exchange::Cce],
+    };
     match how & 3 {
         0 | 2 => config.psks = Arc::clone(&PSKS) as _,
         3 => {
@@ -279,7 +289,7 @@ fn config(n: usize, how: u8) -> EndpointConfig {
         }
         _ => (),
     }
-    if matches!(how & 3, 1 | 2) {
+    if matches!(how & 3, 1 | 2) || exchange & 2 != 0 {
         config.trust = trust();
     }
     if how & 4 != 0 {
@@ -308,20 +318,22 @@ static PSKS: LazyLock<Arc<PskTable>> = LazyLock::new(|| {
 
 /// The certificates of the known answers: the same in every run, so that a finding can be repeated.
 const VECTOR: &str = include_str!("../../vectors/generated/init_cce_signature_gcm.json");
+/// The same with RSA: the initiator's is for signatures, the responder's for decryption.
+const RSA: &str = include_str!("../../vectors/generated/cce2_rsa_gcm.json");
 
-/// The octets of the `n`th field of that name in the vector.
-fn field(name: &str, n: usize) -> Vec<u8> {
-    let (_, text) = VECTOR
+/// The octets of the `n`th field of that name in a vector.
+fn field(vector: &str, name: &str, n: usize) -> Vec<u8> {
+    let (_, text) = vector
         .match_indices(&format!("\"{name}\": \""))
         .nth(n)
-        .map(|(at, s)| (at, &VECTOR[at + s.len()..]))
+        .map(|(at, s)| (at, &vector[at + s.len()..]))
         .expect("a field");
     let hex = text.split('"').next().unwrap_or_default().as_bytes();
     hex.chunks(2).map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
 }
 
 fn certified(n: usize, provider: &mikey_crypto::CryptoProvider, name: Name) -> Identity {
-    let der = field("certificate", n);
+    let der = field(VECTOR, "certificate", n);
     // Ed25519's SubjectPublicKeyInfo has 44 octets and begins like this.
     let head = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
     let at = der.windows(head.len()).position(|w| w == head).expect("a key");
@@ -329,8 +341,19 @@ fn certified(n: usize, provider: &mikey_crypto::CryptoProvider, name: Name) -> I
     Identity::with_certificate(name, key).expect("the certificate's name")
 }
 
+/// One who can sign, or decrypt, with an RSA key.
+fn with_rsa(n: usize, provider: &mikey_crypto::CryptoProvider, name: Name) -> Identity {
+    let (der, spki) = (field(RSA, "certificate", n), field(RSA, "public_key", n));
+    if n == 0 {
+        let key = CertifiedKey::load(provider, vec![der], &spki).expect("a certified key");
+        return Identity::with_certificate(name, key).expect("the certificate's name");
+    }
+    let key = DecryptionKey::load(provider, vec![der], &spki).expect("a key that decrypts");
+    Identity::new(name).with_decryption(key).expect("the certificate's name")
+}
+
 fn trust() -> Trust {
     let mut trust = Trust::none();
-    trust.add_anchor(&field("anchor", 0)).expect("an anchor");
+    trust.add_anchor(&field(VECTOR, "anchor", 0)).expect("an anchor");
     trust
 }

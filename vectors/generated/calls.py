@@ -12,10 +12,13 @@ import json
 import pathlib
 
 from primitives import MODP, P256, P384, chacha20_poly1305, check_primitives, ctr, ed25519, gcm, ml_kem_decapsulate, rsa_pss_verify, x25519
+from primitives import rsa_oaep_decrypt, rsa_oaep_encrypt, rsa_private_key, rsa_pss_sign
 
 KEMAC, DH, T, ID, CERT, SP, RAND, ERR, EXT, AUTH, CERTREQ = 1, 3, 5, 6, 7, 10, 11, 12, 21, 40, 41
+PKE, SIGN, CHASH, V, KEY_DATA = 2, 4, 8, 9, 20
 SESSION, COOKIE, FRAGMENT, COMMIT, REVEAL, TICKET, NOTIFY, BINDING, HASH = 64, 65, 66, 67, 68, 69, 70, 71, 73
 NAMES = {6: "ERROR", 40: "INIT_REQ", 41: "INIT_RESP", 42: "CCE_REQ", 43: "CCE_RESP", 46: "REKEY_REQ", 47: "REKEY_RESP"}
+NAMES |= {44: "CCE2_REQ", 45: "CCE2_RESP"}
 NAMES |= {48: "INFO_REQ", 49: "INFO_RESP", 50: "RESUME_REQ", 51: "RESUME_RESP"}
 ROLES = {"initiator": 0xFF, "responder": 0xFE}
 # suite: kind, key, salt, authentication key, MAC, Encr alg, MAC alg
@@ -81,6 +84,27 @@ def payloads(raw, kind, at, mac_len=0, answer=False):
         elif kind == ERR:
             at += 4
             content = raw[start + 1]
+        elif kind == CHASH:
+            assert raw[at + 1] == 2, "SHA-256"
+            at += 34
+            content = raw[start + 2 : at]
+        elif kind == PKE:
+            assert raw[at + 1] >> 6 == 0, "no cache"
+            at += 3 + (be(raw[at + 1 : at + 3]) & 0x3FFF)
+            content = raw[start + 3 : at]
+        elif kind == SIGN:
+            # It has no next payload: it is the last one.
+            assert raw[at] >> 4 == 1, "RSASSA-PSS"
+            following = 0
+            at += 2 + (be(raw[at : at + 2]) & 0x0FFF)
+            content = raw[start + 2 : at]
+        elif kind == V:
+            at += 2 + {2: 32, 65: 48}[raw[at + 1]]
+            content = (raw[start + 1], raw[start + 2 : at])
+        elif kind == KEY_DATA:
+            assert raw[at + 1] in (0, 0x20), "a TGK or a TEK, without salt and KV"
+            at += 4 + be(raw[at + 2 : at + 4])
+            content = (raw[start + 1], raw[start + 4 : at])
         else:
             assert kind in (ID, CERT, EXT, AUTH, CERTREQ), kind
             at += 4 + be(raw[at + 2 : at + 4])
@@ -168,8 +192,8 @@ class Keys:
         nonce = bytes(a ^ b for a, b in zip(k["salt"], flags + bytes(2) + t))
         return nonce, *kind(k["encryption"], nonce, aad, data)
 
-    def seal(self, k, flags, t, before, plaintext):
-        aad = before + bytes([0, self.suite[5]]) + len(plaintext).to_bytes(2, "big")
+    def seal(self, k, flags, t, before, plaintext, following=0):
+        aad = before + bytes([following, self.suite[5]]) + len(plaintext).to_bytes(2, "big")
         _, sealed, mac = self.apply(k, flags, t, aad, plaintext)
         return aad + sealed + bytes([self.suite[6]]) + mac
 
@@ -210,6 +234,18 @@ class Session:
         self.sk_d = self.keys.prf(self.prk, self.keys.label(0x6D763264, 0xFF, th2), self.keys.size)
         return {"th2": th2, "kem_secret": kem, "dh_secret": dh, "ikm": ikm, "prk": self.prk, "sk_d": self.sk_d, "k": self.k}
 
+    def mix(self, x):
+        """CCE2: K from PRKx (12)."""
+        self.prkx = self.keys.hmac(self.prk, L(x))
+        self.k = self.keys.k(self.prkx, self.th2)
+        return {"x": x, "prkx": self.prkx, "k": self.k}
+
+    def take(self, tgk):
+        """CCE2: SK_d from the TGK that was sent (12)."""
+        key = self.keys.hmac(self.prkx, L(tgk))
+        self.sk_d = self.keys.prf(key, self.keys.label(0x6D763264, 0xFF, self.th2), self.keys.size)
+        return {"tgk_sent": tgk, "sk_d": self.sk_d}
+
     def establish(self, th4):
         self.th4 = self.th_n = th4
         derived = lambda c: self.keys.prf(self.sk_d, self.keys.label(c, 0xFF, th4), self.keys.size)
@@ -224,7 +260,7 @@ class Call:
         self.vector, self.inputs = vector, vector["inputs"]
         self.psk = bytes.fromhex(self.inputs["psk"] or "")
         self.draws = [bytes.fromhex(d) for r in ROLES for d in self.inputs[r]["random"]]
-        self.kem = [bytes.fromhex(d["octets"]) for d in self.inputs["provider_draws"] if d["kind"] != "signature"]
+        self.kem = [bytes.fromhex(d["octets"]) for d in self.inputs["provider_draws"] if d["kind"] not in ("signature", "envelope")]
         self.inits, self.sessions, self.tickets, self.resuming = {}, {}, {}, {}
         self.srtp, self.out, self.given, self.seen, self.answered = [], [], [], set(), set()
         self.sas = None
@@ -285,9 +321,10 @@ class Call:
         self.check_results()
         self.vector["intermediate"], self.vector["given"] = plain(self.out), plain(self.given)
 
-    def give(self, about, datagram, expect, answers=None):
+    def give(self, about, datagram, expect, answers=None, last=False):
         """Before this datagram, its receiver gets another one: what it must make of it."""
         item = {"before": self.number, "to": self.receiver, "about": about, "octets": datagram, "expect": expect}
+        item |= {"last": True} if last else {}
         self.given.append(item | ({"answers": answers} if answers is not None else {}))
 
     def give_flips(self, raw, name, flips, gone=None):
@@ -364,10 +401,17 @@ class Call:
         s.ids = {"initiator": s.init_id, "responder": bytes([one(found, ID)[0]]) + one(found, ID)[1]}
         rands = one(request, RAND) + one(found, RAND)
         kem, dh, privates = self.agree(group, one(request, DH)[1], value)
-        psk = self.psk if 5 in s.methods.values() else b""
+        s.exch = choice[0][0]
+        fits = {1: True, 2: s.methods == {"initiator": 5, "responder": 5}, 3: s.methods == {"initiator": 1, "responder": 7}}
+        assert fits[s.exch] and (s.exch == 3 or 7 not in s.methods.values()), "methods of another exchange (R12.7)"
+        s.certs = [c[1] for c in all_of(found, CERT)]
+        assert bool(s.certs) == (s.exch == 3), "CERTr"
+        psk = self.psk if s.exch == 1 and 5 in s.methods.values() else b""
         s.commits = {"initiator": maybe(request, EXT, COMMIT), "responder": maybe(found, EXT, COMMIT)}
         assert (s.commits["responder"] is not None) == (6 in s.methods.values())
         made = s.derive(rands, kem, dh, psk, s.keys.hash(b"MIKEYv2 th2", L(m1), L(m2)))
+        if s.exch != 1:
+            made = {name: value for name, value in made.items() if name not in ("k", "sk_d")}
         bindings = [maybe(x, EXT, BINDING) for x in (request, found)]
         if any(bindings):
             a, b = map(parameters, bindings)
@@ -452,6 +496,136 @@ class Call:
             made |= self.short_string(s)
         made |= self.policies(s, m, 0) | {"srtp": self.teks(s, m.head["cs"], s.tgk, "keys", 0, s.rands)}
         return self.fields(nonce, plaintext, m) | made | self.take_ticket(s, m)
+
+    # ---- CCE2 (12) ----
+
+    def cce2_req(self, raw):
+        head, at = header(raw)
+        s = self.sessions_of(raw, at)
+        found = payloads(raw, head["next"], at, s.keys.suite[4])
+        kinds = [k for k, *_ in found]
+        index = kinds.index(KEMAC)
+        assert kinds[:3] == [EXT, T, RAND] and kinds[index + 1 :] == ([CHASH, PKE, SIGN] if s.exch == 3 else [])
+        assert (head["prf"], head["csb_id"], head["v"], one(found, T)) == (s.keys.prf_no, s.keys.csb_id, 1, 0)
+        _, start, end, (encr_alg, encr_data, mac_alg, mac) = found[index]
+        assert (encr_alg, mac_alg) == s.keys.suite[5:]
+        made = self.envelope(s, raw, found) if s.exch == 3 else {}
+        made |= s.mix(made.get("envelope_key", self.psk))
+        nonce, plaintext, _ = s.keys.apply(s.k[0xFF], 0, 0, raw[: start + 4], encr_data)
+        assert s.keys.apply(s.k[0xFF], 0, 0, raw[: start + 4], plaintext)[1:] == (encr_data, mac), "KEMAC"
+        ((kind, _, _, (ty, tgk)),) = payloads(plaintext, plaintext[0], 1)
+        assert kind == KEY_DATA and ty == 0 and len(tgk) == s.keys.size, "R12.6"
+        s.offered, s.offer = {c[0]: c[2] for k, _, _, c in found if k == SP}, head["cs"]
+        s.th3, s.request = s.keys.hash(b"MIKEYv2 th3", s.th2, L(raw)), raw
+        self.give_cce2_req(s, raw, at, start, end, plaintext)
+        return {"nonce": nonce, "plaintext": plaintext} | made | s.take(tgk) | {"th3": s.th3}
+
+    def signed(self, s, message):
+        """What SIGNi is over."""
+        return b" " * 64 + b"MIKEYv2, initiator SIGN\0" + s.th2 + L(s.ids["responder"]) + s.keys.hash(message)
+
+    def envelope(self, s, raw, found):
+        """SIGNi, then what is in the envelope."""
+        signature = one(found, SIGN)
+        n, e, _ = rsa_private_key(bytes.fromhex(self.inputs["initiator"]["rsa_private_key"]))
+        spki = bytes.fromhex(self.inputs["initiator"]["public_key"])
+        assert spki in all_of(found, CERT)[0][1] and n.to_bytes(256, "big") in spki
+        covered = self.signed(s, raw[: -len(signature)])
+        assert rsa_pss_verify(n, e, covered, signature), "SIGNi"
+        assert one(found, CHASH) == hashlib.sha256(s.certs[0]).digest(), "CHASH"
+        n, _, d = rsa_private_key(bytes.fromhex(self.inputs["responder"]["rsa_private_key"]))
+        assert n.to_bytes(256, "big") in s.certs[0]
+        key = rsa_oaep_decrypt(n, d, one(found, PKE))
+        assert len(key) == 32 and key in self.draws
+        return {"sign_covers": covered, "envelope_key": key}
+
+    def give_cce2_req(self, s, raw, at, start, end, plaintext):
+        k, before, rsa = s.k[0xFF], raw[:start], s.exch == 3
+        wrong = "dropped: bad_signature" if rsa else "dropped: unauthenticated"
+        flips = [("the last octet", -1, wrong), ("Encr data", start + 4, wrong), ("RAND", at + 30, wrong)]
+        flips += [("CSB ID", 4, "dropped: wrong_header"), ("the first octet of SPIi", at + 4, "dropped: unknown_session")]
+        if rsa:
+            flips.append(("CHASH", end + 3, wrong))
+        self.give_flips(raw, "CCE2_REQ", flips)
+
+        def again(plaintext=plaintext, envelope=None, chash=None, bend=0):
+            """Sealed, and signed if there is an envelope."""
+            message = s.keys.seal(k, 0, 0, before, plaintext, CHASH if rsa else 0)
+            message = message[:-1] + bytes([message[-1] ^ bend])
+            if not rsa:
+                return message
+            tail = bytearray(raw[end:-256])
+            if chash:
+                tail[2:34] = chash
+            if envelope:
+                tail[37:293] = envelope
+            message += bytes(tail)
+            n, _, d = rsa_private_key(bytes.fromhex(self.inputs["initiator"]["rsa_private_key"]))
+            return message + rsa_pss_sign(n, d, self.signed(s, message), bytes(range(32)))
+
+        if rsa:
+            assert again()[:-256] == raw[:-256], "the same message with another salt"
+            n, e, _ = rsa_private_key(bytes.fromhex(self.inputs["responder"]["rsa_private_key"]))
+            pke = raw[end + 37 : end + 293]
+            seal = lambda key: rsa_oaep_encrypt(n, e, key, bytes(range(32, 64)))
+            cases = [
+                ("a KEMAC that is wrong", {"bend": 1}),
+                ("an envelope whose last octet is wrong", {"envelope": pke[:-1] + bytes([pke[-1] ^ 1])}),
+                ("an envelope with another key", {"envelope": seal(bytes(32))}),
+                ("an envelope with 31 octets", {"envelope": seal(bytes(31))}),
+                ("an envelope of zeros", {"envelope": bytes(256)}),
+                ("the CHASH of another certificate", {"chash": bytes(32)}),
+            ]
+            for about, bent in cases:
+                self.give(f"CCE2_REQ with {about}, signed", again(**bent), "dropped: unauthenticated", [], True)
+        session, t = raw[at : at + 20], bytes([KEMAC]) + raw[at + 21 : at + 26]
+        refusal = bytes([2, 6, EXT, s.keys.prf_no]) + s.keys.csb_id + bytes([0, 2]) + session + t
+        refusal = s.keys.seal(s.k[0xFE], 1 << 15, 0, refusal, bytes([ERR, 0, 0, 0, 0]))
+        key = lambda size, ty=0, following=0: bytes([following, ty]) + size.to_bytes(2, "big") + bytes(size)
+        size, one_octet = s.keys.size, bytes([KEY_DATA])
+        for about, text, expect in [
+            ("a TGK that is an octet too short", one_octet + key(size - 1), "negotiation"),
+            ("a TGK that is an octet too long", one_octet + key(size + 1), "negotiation"),
+            ("two TGKs", one_octet + key(size, 0, KEY_DATA) + key(size), "malformed"),
+            ("a TEK", one_octet + key(size, 0x20), "malformed"),
+            ("no key data", b"\0", "malformed"),
+            ("an octet after the TGK", plaintext + b"\0", "malformed"),
+        ]:
+            self.give(f"CCE2_REQ with {about}, sealed", again(plaintext=text), f"refused: {expect}", [refusal])
+
+    def ver(self, s, response):
+        covered = b"MIKEYv2, responder V\0" + s.th2 + s.keys.hash(s.request) + L(response) + L(s.init_id)
+        return covered, s.keys.hmac(s.k[0xFE]["auth"], covered)
+
+    def cce2_resp(self, raw):
+        head, at = header(raw)
+        s = self.sessions_of(raw, at)
+        found = payloads(raw, head["next"], at)
+        assert [k for k, *_ in found] == [EXT, T, ID, V] and one(found, T) == 0
+        assert (head["prf"], head["csb_id"], head["v"]) == (s.keys.prf_no, s.keys.csb_id, 0)
+        alg, data = one(found, V)
+        assert bytes([one(found, ID)[0]]) + one(found, ID)[1] == s.ids["responder"]
+        assert (alg, len(data)) == {32: (2, 32), 48: (65, 48)}[s.keys.size]
+        covered, expected = self.ver(s, raw[: -len(data)])
+        assert data == expected, "V"
+        for asked, got in zip(s.offer, head["cs"], strict=True):
+            assert asked["cs_id"] == got["cs_id"] and len(got["policies"]) == 1 and got["policies"][0] in asked["policies"]
+        s.policy = {number: parameters(octets) for number, octets in s.offered.items()}
+        made = s.establish(s.keys.hash(b"MIKEYv2 th4", s.th3, L(raw)))
+        made |= {"v_covers": covered, "srtp": self.teks(s, head["cs"], s.tgk, "keys", 0, s.rands)}
+        id_at = found[2][1]
+        flips = [("the last octet of V", -1, "dropped: unauthenticated"), ("IDr", id_at + 4, "dropped: unauthenticated")]
+        flips += [("CSB ID", 4, "dropped: wrong_header"), ("the first octet of SPIi", at + 4, "dropped: unknown_session")]
+        self.give_flips(raw, "CCE2_RESP", flips)
+        without = raw[:id_at] + b"\0" + raw[id_at + 1 : found[2][2]]
+        self.give("CCE2_RESP without V", without, "dropped: malformed")
+        other = raw[: -len(data)].replace(b"bob", b"eve")
+        self.give("CCE2_RESP of another name, with V", other + self.ver(s, other)[1], "refused: name")
+        policy_at = raw.index(bytes([head["cs"][0]["cs_id"], 0, 1 | raw[12] & 0x80]), 10) + 3
+        other = raw[:policy_at] + b"\x09" + raw[policy_at + 1 : -len(data)]
+        about = "CCE2_RESP with a policy that was not offered, with V"
+        self.give(about, other + self.ver(s, other)[1], "refused: negotiation")
+        return made
 
     def covered(self, s, sender, transcript, up_to_auth, certificate):
         """What AUTH covers (9.1), and IDB (9.2)."""

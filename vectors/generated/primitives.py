@@ -315,6 +315,60 @@ def rsa_pss_verify(n, e, message, signature):
     return trailer == 0xBC and db[:-32] == padded and hmac.compare_digest(digest, h)
 
 
+def mask(octets, seed):
+    stream = b"".join(hashlib.sha256(seed + i.to_bytes(4, "big")).digest() for i in range(len(octets) // 32 + 1))
+    return bytes(a ^ b for a, b in zip(octets, stream))
+
+
+def rsa_pss_sign(n, d, message, salt):
+    """Of a modulus of 2048 bits, section 8.1.1."""
+    h = hashlib.sha256(bytes(8) + hashlib.sha256(message).digest() + salt).digest()
+    db = mask(bytes(256 - 66) + b"\1" + salt, h)
+    em = bytes([db[0] & 0x7F]) + db[1:] + h + b"\xbc"
+    return pow(int.from_bytes(em, "big"), d, n).to_bytes(256, "big")
+
+
+# ---- RSAES-OAEP with SHA-256 and an empty label, RFC 8017 section 7.1 ----
+
+
+def rsa_oaep_encrypt(n, e, message, seed):
+    db = hashlib.sha256(b"").digest() + bytes(256 - 66 - len(message)) + b"\1" + message
+    db = mask(db, seed)
+    em = b"\0" + mask(seed, db) + db
+    return pow(int.from_bytes(em, "big"), e, n).to_bytes(256, "big")
+
+
+def rsa_oaep_decrypt(n, d, ciphertext):
+    em = pow(int.from_bytes(ciphertext, "big"), d, n).to_bytes(256, "big")
+    seed, db = mask(em[1:33], em[33:]), em[33:]
+    db = mask(db, seed)
+    padding, _, message = db[32:].partition(b"\1")
+    assert em[0] == 0 and db[:32] == hashlib.sha256(b"").digest() and not any(padding), "OAEP"
+    return message
+
+
+def der(octets):
+    """The contents of the first element, and what follows it."""
+    size, at = octets[1], 2
+    if size & 0x80:
+        at = 2 + (size & 0x7F)
+        size = int.from_bytes(octets[2:at], "big")
+    return octets[at : at + size], octets[at + size :]
+
+
+def rsa_private_key(pkcs8):
+    """n, e and d (RFC 5958, RFC 8017 appendix A.1.2)."""
+    info, _ = der(pkcs8)
+    for _ in range(2):  # version, algorithm
+        _, info = der(info)
+    key, _ = der(der(info)[0])
+    numbers = []
+    while key:
+        number, key = der(key)
+        numbers.append(int.from_bytes(number, "big"))
+    return tuple(numbers[1:4])
+
+
 # ---- ML-KEM-768, FIPS 203: decapsulation, which encapsulates again ----
 
 Q, K, DU, DV = 3329, 3, 10, 4

@@ -65,6 +65,40 @@ fn a_pre_shared_key() {
     assert_eq!(bob.event("established")["streams"][0]["policy"], "AES_CM_128_HMAC_SHA1_80");
 }
 
+/// Option 2: two processes, with a pre-shared key and with RSA, and what each of them needs for it.
+#[test]
+fn option_2() {
+    let place = Place::furnished();
+    let bob = place.listen(&format!("{BOB_PSK} --once --exchange cce2-psk"));
+    let alice = place.call(&bob, &format!("{PSK} --exchange cce2-psk --exchange cce"));
+    let bob = bob.end();
+    good(&alice, "sip:bob@example.com", "psk");
+    good(&bob, "sip:alice@example.com", "psk");
+    assert_eq!(alice.event("established")["negotiated"]["exchange"], "CCE2-PSK");
+
+    place.ok("ca issue --dir ca --name sip:alice@example.com --key rsa2048 --out . --force");
+    place.ok("ca issue --dir ca --name sip:bob@example.com --usage decryption --key rsa2048 --out .");
+    let decrypts =
+        "--identity sip:bob@example.com --decrypt-cert bob-decryption.pem --decrypt-key bob-decryption.key";
+    let bob = place.listen(&format!("{decrypts} --ca ca/ca.pem --once --exchange cce2-rsa"));
+    let alice = place.call(&bob, &format!("{CERT} --exchange cce2-rsa"));
+    let bob = bob.end();
+    good(&alice, "sip:bob@example.com", "certificate");
+    good(&bob, "sip:alice@example.com", "certificate");
+    let types = distinct(alice.events("message").iter().map(|m| m["type"].as_str().unwrap().to_owned()));
+    assert_eq!(types, ["INIT_REQ", "ERROR", "INIT_RESP", "CCE2_REQ", "CCE2_RESP"], "a cookie, then CCE2");
+    assert_eq!(alice.event("established")["negotiated"]["responder_method"], "RSA-OAEP decryption");
+
+    // One key, one use, on both sides of the tool.
+    place
+        .run("ca issue --dir ca --name sip:bob@example.com --usage decryption --key p256 --out .")
+        .failed(2, "must be RSA");
+    let wrong =
+        "--identity sip:bob@example.com --decrypt-cert alice.pem --decrypt-key alice.key --ca ca/ca.pem";
+    place.run(&format!("listen {wrong} --exchange cce2-rsa")).failed(1, "cannot use 'alice.pem'");
+    place.run("listen --identity sip:bob@example.com --sas --exchange cce2-psk").failed(2, "--exchange cce");
+}
+
 #[test]
 fn every_kind_of_key_and_policy() {
     let place = Place::furnished();

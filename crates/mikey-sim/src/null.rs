@@ -1,15 +1,15 @@
 //! A provider without cryptography, for fuzzing: what a stranger sends gets past every seal, AUTH and certificate.
 //!
 //! A tag, MAC or signature is right if it is all zeros, and every certificate is signed well. Keys are zeros and nothing is
-//! encrypted, so a mutated message stays what it is. Only SHA-256 tells octets apart, badly: it names half-open sessions and
+//! encrypted, so a mutated message stays what it is; an envelope holds its first octets. Only SHA-256 tells octets apart, badly: it names half-open sessions and
 //! branches, which must not be all one.
 
 use std::sync::Arc;
 
 use mikey_crypto::{
-    Aead, AuthFailed, CryptoProvider, CtrCipher, Digest, GroupId, Hash, HmacKey, KeyRejected, KxAnswer,
-    KxError, KxGroup, KxInitiator, KxSecret, MethodId, Prf, RandomFailed, SecretBytes, SecureRandom,
-    SignFailed, SignatureScheme, Signer, Suite, SuiteId,
+    Aead, AuthFailed, CryptoProvider, CtrCipher, Decryptor, Digest, EncryptFailed, EncryptionScheme, GroupId,
+    Hash, HmacKey, KeyRejected, KxAnswer, KxError, KxGroup, KxInitiator, KxSecret, MethodId, Prf,
+    RandomFailed, SecretBytes, SecureRandom, SignFailed, SignatureScheme, Signer, Suite, SuiteId,
 };
 use rustls_pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
 
@@ -25,13 +25,18 @@ pub fn null_provider(seed: u64) -> CryptoProvider {
         prfs: &[PRF_1, PRF_2],
         groups: &[&NullGroup(GroupId::X25519), &NullGroup(GroupId::P256)],
         suites: SUITES,
-        signatures: &[&NullSignatures],
+        signatures: &[&NullSignatures(MethodId::ED25519), &NullSignatures(MethodId::RSA_PSS_SHA256)],
+        rsa_oaep: &NullEnvelopes,
         certificate_algorithms: &[&AnySignature],
         sha256: &BadHash,
         random: Arc::new(SeededRandom::new(seed)),
         load_signer: |spki| match spki {
             [] => Err(KeyRejected("no key at all")),
             _ => Ok(Box::new(NullSigner(spki.to_vec()))),
+        },
+        load_decryptor: |spki| match spki {
+            [] => Err(KeyRejected("no key at all")),
+            _ => Ok(Box::new(NullDecryptor(spki.to_vec()))),
         },
         ..mikey_crypto_aws_lc::provider()
     }
@@ -181,11 +186,11 @@ impl KxInitiator for NullInitiator {
     }
 }
 
-struct NullSignatures;
+struct NullSignatures(MethodId);
 
 impl SignatureScheme for NullSignatures {
     fn method(&self) -> MethodId {
-        MethodId::ED25519
+        self.0
     }
 
     fn verify(&self, _: &[u8], _: &[u8], signature: &[u8]) -> Result<(), AuthFailed> {
@@ -195,9 +200,15 @@ impl SignatureScheme for NullSignatures {
 
 struct NullSigner(Vec<u8>);
 
+/// OID 1.2.840.113549.1.1.1 in DER, as it stands in the SubjectPublicKeyInfo of an RSA key.
+const RSA: [u8; 11] = [0x06, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, 1];
+
 impl Signer for NullSigner {
     fn method(&self) -> MethodId {
-        MethodId::ED25519
+        match self.0.windows(RSA.len()).any(|octets| octets == RSA) {
+            true => MethodId::RSA_PSS_SHA256,
+            false => MethodId::ED25519,
+        }
     }
 
     fn public_key(&self) -> &[u8] {
@@ -205,7 +216,43 @@ impl Signer for NullSigner {
     }
 
     fn sign(&self, _: &dyn SecureRandom, _: &[u8]) -> Result<Vec<u8>, SignFailed> {
-        Ok(vec![0; 64])
+        Ok(vec![0; if self.method() == MethodId::ED25519 { 64 } else { MODULUS }])
+    }
+}
+
+/// Octets of the modulus of RSA keys.
+const MODULUS: usize = 256;
+
+struct NullEnvelopes;
+
+impl EncryptionScheme for NullEnvelopes {
+    fn method(&self) -> MethodId {
+        MethodId::RSA_OAEP
+    }
+
+    fn encrypt(&self, _: &dyn SecureRandom, _: &[u8], secret: &[u8]) -> Result<Vec<u8>, EncryptFailed> {
+        let mut envelope = secret.to_vec();
+        envelope.resize(MODULUS, 0);
+        Ok(envelope)
+    }
+}
+
+struct NullDecryptor(Vec<u8>);
+
+impl Decryptor for NullDecryptor {
+    fn method(&self) -> MethodId {
+        MethodId::RSA_OAEP
+    }
+
+    fn public_key(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn decrypt(&self, ciphertext: &[u8]) -> Result<SecretBytes, AuthFailed> {
+        match ciphertext.first_chunk::<32>() {
+            Some(secret) if ciphertext.len() == MODULUS => Ok(SecretBytes::copy_from(secret)),
+            _ => Err(AuthFailed),
+        }
     }
 }
 

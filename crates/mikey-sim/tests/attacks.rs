@@ -58,9 +58,9 @@ fn nobody_is_established(pair: &mut Pair, what: &str) {
 #[test]
 fn misbinding_of_the_initiators_name() {
     let parties = Parties::new(KeyKind::Ed25519);
-    for mode in Mode::ALL {
+    for mode in Mode::EVERY {
         let mut bob = parties.bob(mode, 2);
-        if mode == Mode::Psk {
+        if matches!(mode, Mode::Psk | Mode::Cce2Psk) {
             let mut table = PskTable::new();
             for peer in [ALICE, EVE] {
                 table.insert(name(peer), name(BOB), SecretBytes::copy_from(&[7; 32])).unwrap();
@@ -74,7 +74,8 @@ fn misbinding_of_the_initiators_name() {
         });
         pair.start(BOB).run(Time::from_secs(30));
         nobody_is_established(&mut pair, "Eve's name on Alice's call");
-        assert!(pair.metrics(1).drops(DropReason::Unauthenticated) > 0);
+        let unproven = [DropReason::Unauthenticated, DropReason::BadSignature];
+        assert!(unproven.iter().any(|why| pair.metrics(1).drops(*why) > 0));
     }
 }
 
@@ -414,7 +415,7 @@ fn sas_differs_with_somebody_in_the_middle() {
 #[test]
 fn a_new_call_with_the_spis_of_a_session_does_not_replace_it() {
     let parties = Parties::new(KeyKind::Ed25519);
-    for mode in Mode::ALL {
+    for mode in Mode::EVERY {
         let mut pair = parties.pair(mode, Link::perfect(1), 1);
         let (alice, bob) = pair.start(BOB).run(Time::from_secs(1)).established();
         let m1 = pair.world.sent[0].bytes.clone();

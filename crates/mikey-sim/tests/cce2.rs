@@ -11,9 +11,10 @@ use common::*;
 use mikey_crypto::srtp::SrtpPolicy;
 use mikey_crypto::{GroupId, MethodId, PrfId, SuiteId};
 use mikey_proto::{
-    AcceptStreams, ApiMisuse, AuthLevel, Call, Confidentiality, Endpoint, Event, Exchange, Side, Stream, Time,
+    AcceptStreams, ApiMisuse, AuthLevel, Call, CertifiedKey, Confidentiality, DecryptionKey, Endpoint, Event,
+    Exchange, Identity, Side, Stream, Time,
 };
-use mikey_sim::{KeyKind, Link, address};
+use mikey_sim::{KeyKind, Link, address, provider};
 use mikey_wire::DataType;
 
 fn kinds(pair: &Pair) -> Vec<DataType> {
@@ -289,5 +290,38 @@ fn a_forked_call_has_a_branch_for_each_answer() {
         keys.sort();
         keys.dedup();
         assert_eq!(keys.len(), 4, "{mode:?}: no key twice");
+    }
+}
+
+/// The provider of the fuzzer, behind which whatever is sent gets past seals and signatures, gets to sessions of Option 2 too.
+#[test]
+fn the_null_provider_leads_to_sessions() {
+    let parties = Parties::new(KeyKind::Ed25519);
+    for mode in Mode::OPTION_2 {
+        let mut configs = [parties.alice(mode, 1), parties.bob(mode, 2)];
+        for (n, config) in configs.iter_mut().enumerate() {
+            let null = mikey_sim::null_provider(u64::try_from(n).unwrap());
+            if mode == Mode::Cce2Rsa {
+                let spki = |at: usize| {
+                    (provider(1).load_decryptor)(envelope::KEYS[n][at]).unwrap().public_key().to_vec()
+                };
+                let signing = vec![envelope::signing(&parties.ca, n)];
+                let signing = CertifiedKey::load(&null, signing, &spki(0)).unwrap();
+                let decrypting = vec![envelope::decrypting(&parties.ca, n)];
+                let decrypting = DecryptionKey::load(&null, decrypting, &spki(1)).unwrap();
+                let identity = Identity::with_certificate(name([ALICE, BOB][n]), signing).unwrap();
+                config.identities = vec![identity.with_decryption(decrypting).unwrap()];
+            }
+            config.provider = null;
+            config.policy.groups = vec![GroupId::X25519];
+            config.policy.suites = vec![SuiteId::AES_128_GCM];
+            let known = |m: &MethodId| !m.is_signature() || matches!(m.0, 1 | 4);
+            config.policy.local_methods.retain(known);
+            config.policy.remote_methods.retain(known);
+        }
+        let [alice, bob] = configs;
+        let mut pair = Pair::new(Link::perfect(1), alice, bob);
+        pair.start(BOB).run(Time::from_secs(5));
+        assert!(pair.is_established(0) && pair.is_established(1), "{mode:?}");
     }
 }

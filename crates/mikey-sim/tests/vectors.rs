@@ -80,7 +80,9 @@ fn every_further_datagram_has_its_outcome() {
                 }
             }
             let nothing_went_out = answers.is_empty();
-            if outcome.starts_with("dropped") && nothing_went_out {
+            // A signed request is the only one of its session: what is wrong with its envelope cannot be made good.
+            let last = given["last"].as_bool().unwrap_or(false);
+            if outcome.starts_with("dropped") && nothing_went_out && !last {
                 stage.go_on();
                 let record = stage.record();
                 assert_eq!(record["expect"], vector["expect"], "{}: {about}", case.name);

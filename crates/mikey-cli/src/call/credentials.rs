@@ -1,6 +1,6 @@
 //! Who we are, whom we trust and what we allow, from files: an endpoint's configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use mikey_net::Clock;
 
 use crate::call::leg::StreamStart;
 use crate::call::version1::V1Algorithms;
-use crate::cmd::options::Algorithms;
+use crate::cmd::options::{Algorithms, ExchangeKind};
 use crate::error::{Error, Result};
 use crate::files::{read_certificates, read_crls, read_private_key, read_psk};
 use crate::ui::{Ui, printable};
@@ -32,8 +32,9 @@ pub(crate) struct Credentials {
     /// The private key of our certificate
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
-    /// Our certificate that others encrypt keys to, in modes of version 1 that do: an RSA key for nothing else
-    #[arg(long, value_name = "FILE", requires_all = ["decrypt_key", "cert"])]
+    /// Our certificate that others encrypt keys to, in --exchange cce2-rsa and in modes of version 1 that do: an RSA key for
+    /// nothing else, as 'mikey ca issue --usage decryption' makes it
+    #[arg(long, value_name = "FILE", requires = "decrypt_key")]
     decrypt_cert: Option<PathBuf>,
     /// The private key of that certificate
     #[arg(long, value_name = "FILE", requires = "decrypt_cert")]
@@ -55,6 +56,9 @@ pub(crate) struct Credentials {
     /// The peer's name: nobody else is accepted
     #[arg(long, value_name = "NAME")]
     pub(crate) peer: Option<String>,
+    /// What may follow the first exchange; may be given more than once, the preferred one first
+    #[arg(long, value_name = "EXCHANGE", value_enum, default_value = "cce")]
+    exchange: Vec<ExchangeKind>,
     #[command(flatten)]
     algorithms: Algorithms,
 }
@@ -104,6 +108,7 @@ impl Credentials {
         self.revocations(&mut trust)?;
         let mut config = EndpointConfig::new(provider, identity);
         config.policy = self.algorithms.policy(self.sas)?;
+        config.policy.exchanges = self.exchange.iter().map(|kind| kind.exchange()).collect();
         config.rekey_after = rekey;
         config.v1 = v1.map(V1Algorithms::policy);
         config.psks = Arc::new(psks);
@@ -116,11 +121,14 @@ impl Credentials {
 
     fn check(&self) -> Result {
         if self.sas {
+            if !self.exchange.contains(&ExchangeKind::Cce) {
+                return Err(Error::usage("a short authentication string needs --exchange cce"));
+            }
             return Ok(());
         }
         let hint =
             "give --cert, --key and --ca, or --psk and --peer, made with 'mikey ca' or 'mikey psk', or --sas";
-        if self.cert.is_none() && self.psk.is_none() {
+        if self.cert.is_none() && self.psk.is_none() && self.decrypt_cert.is_none() {
             return Err(Error::usage("no credential to authenticate with").hint(hint));
         }
         if self.ca.is_empty() && self.psk.is_none() {
@@ -147,25 +155,32 @@ impl Credentials {
     }
 
     fn identity(&self, ui: Ui, provider: &CryptoProvider, name: &Name) -> Result<Identity> {
+        let identity = self.signing_identity(ui, provider, name)?;
+        let (Some(cert), Some(key)) = (&self.decrypt_cert, &self.decrypt_key) else { return Ok(identity) };
+        let chain = read_certificates(cert)?.iter().map(|certificate| certificate.to_vec()).collect();
+        let pkcs8 = read_private_key(ui, key)?;
+        let key = DecryptionKey::load(provider, chain, pkcs8.secret_pkcs8_der()).map_err(|error| {
+            Error::failed(format!("cannot use '{}' with '{}': {error}", cert.display(), key.display())).hint(
+                "'mikey ca issue --usage decryption' makes a certificate that decrypts and does not sign",
+            )
+        })?;
+        identity.with_decryption(key).map_err(|_| not_ours(cert, name))
+    }
+
+    fn signing_identity(&self, ui: Ui, provider: &CryptoProvider, name: &Name) -> Result<Identity> {
         let (Some(cert), Some(key)) = (&self.cert, &self.key) else { return Ok(Identity::new(name.clone())) };
         let chain = read_certificates(cert)?.iter().map(|certificate| certificate.to_vec()).collect();
         let pkcs8 = read_private_key(ui, key)?;
         let certified = CertifiedKey::load(provider, chain, pkcs8.secret_pkcs8_der()).map_err(|error| {
             Error::failed(format!("cannot use '{}' with '{}': {error}", cert.display(), key.display()))
         })?;
-        let not_ours = |cert: &PathBuf| {
-            Error::failed(format!("the certificate in '{}' is not for '{name}'", cert.display()))
-                .hint(format!("'mikey ca show {}' says for whom it is", cert.display()))
-        };
-        let identity = Identity::with_certificate(name.clone(), certified).map_err(|_| not_ours(cert))?;
-        let (Some(cert), Some(key)) = (&self.decrypt_cert, &self.decrypt_key) else { return Ok(identity) };
-        let chain = read_certificates(cert)?.iter().map(|certificate| certificate.to_vec()).collect();
-        let pkcs8 = read_private_key(ui, key)?;
-        let decryption = DecryptionKey::load(provider, chain, pkcs8.secret_pkcs8_der()).map_err(|error| {
-            Error::failed(format!("cannot use '{}' with '{}': {error}", cert.display(), key.display()))
-        })?;
-        identity.with_decryption(decryption).map_err(|_| not_ours(cert))
+        Identity::with_certificate(name.clone(), certified).map_err(|_| not_ours(cert, name))
     }
+}
+
+fn not_ours(cert: &Path, name: &Name) -> Error {
+    Error::failed(format!("the certificate in '{}' is not for '{name}'", cert.display()))
+        .hint(format!("'mikey ca show {}' says for whom it is", cert.display()))
 }
 
 /// Accepts the streams of one peer alone, or of every one that was authenticated, and gives our streams their SSRCs.

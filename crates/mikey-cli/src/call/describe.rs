@@ -1,7 +1,7 @@
 //! Numbers of a negotiation and of policies as people name them.
 
 use mikey::keying::v1::Mode;
-use mikey::keying::{Negotiated, Peer, Role};
+use mikey::keying::{Exchange, Negotiated, Peer, Role};
 use mikey::{AuthLevel, SrtpPolicy};
 use mikey_crypto::MethodId;
 use mikey_wire::{AuthMethod, DhGroup, PrfFunc};
@@ -83,8 +83,11 @@ pub(crate) fn peer(peer: &Peer, role: Role, how: &How) -> String {
         Role::Initiator => negotiated.responder,
         Role::Responder => negotiated.initiator,
     };
-    let how =
-        if method.is_signature() { format!(" ({} signature)", method_name(method)) } else { String::new() };
+    let how = match (method.is_signature(), method.is_certified()) {
+        (true, _) => format!(" ({} signature)", method_name(method)),
+        (false, true) => format!(" ({})", method_name(method)),
+        (false, false) => String::new(),
+    };
     format!("{}, by {}{how}", peer.name, level(peer.level))
 }
 
@@ -115,7 +118,10 @@ fn v1_mode(mode: Mode) -> (&'static str, &'static str) {
 }
 
 fn negotiated_v2(negotiated: &Negotiated) -> Vec<(&'static str, String)> {
-    vec![
+    let option_2 =
+        (negotiated.exchange != Exchange::Cce).then(|| ("exchange", exchange_name(negotiated.exchange)));
+    let mut rows: Vec<_> = option_2.into_iter().collect();
+    rows.extend([
         ("key exchange", known(DhGroup(negotiated.group.0).name(), negotiated.group.0)),
         ("PRF and transcript", known(PrfFunc(negotiated.prf.0).name(), negotiated.prf.0)),
         ("protection of CCE", {
@@ -124,7 +130,17 @@ fn negotiated_v2(negotiated: &Negotiated) -> Vec<(&'static str, String)> {
         }),
         ("the caller's proof", method_name(negotiated.initiator)),
         ("the callee's proof", method_name(negotiated.responder)),
-    ]
+    ]);
+    rows
+}
+
+fn exchange_name(exchange: Exchange) -> String {
+    let name = match exchange {
+        Exchange::Cce => "CCE",
+        Exchange::Cce2Psk => "CCE2-PSK",
+        Exchange::Cce2Rsa => "CCE2-RSA",
+    };
+    name.to_owned()
 }
 
 /// The same for machines.
@@ -138,6 +154,7 @@ pub(crate) fn negotiated_json(how: &How) -> Value {
         }
     };
     json!({
+        "exchange": exchange_name(negotiated.exchange),
         "group": known(DhGroup(negotiated.group.0).name(), negotiated.group.0),
         "prf": known(PrfFunc(negotiated.prf.0).name(), negotiated.prf.0),
         "suite": known(suite_name(negotiated.suite.0), negotiated.suite.0),

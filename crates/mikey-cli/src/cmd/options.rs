@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use mikey::KeyLog;
-use mikey::keying::Policy;
+use mikey::keying::{Exchange, Policy};
 use mikey_crypto::MethodId;
 use mikey_net::Clock;
 
@@ -39,6 +39,28 @@ impl Profile {
             Self::PqRequired => "pq-required",
             Self::Fips => "fips",
             Self::Legacy => "legacy",
+        }
+    }
+}
+
+/// What follows INIT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExchangeKind {
+    /// Both authenticate each other by what was negotiated for each: certificates, a pre-shared key, a SAS
+    Cce,
+    /// The draft's option 2 with a pre-shared key: the caller sends a key under it
+    Cce2Psk,
+    /// The draft's option 2 with RSA: the caller signs, and sends a key that only the callee decrypts
+    Cce2Rsa,
+}
+
+impl ExchangeKind {
+    /// The same for the library.
+    pub(crate) fn exchange(self) -> Exchange {
+        match self {
+            Self::Cce => Exchange::Cce,
+            Self::Cce2Psk => Exchange::Cce2Psk,
+            Self::Cce2Rsa => Exchange::Cce2Rsa,
         }
     }
 }

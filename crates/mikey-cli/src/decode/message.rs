@@ -1,6 +1,8 @@
 //! A whole message as a tree: HDR, every payload, what real peers of version 1 do otherwise.
 
-use mikey_wire::v2::{Cce2Resp, ErrorMsg, GroupRekey, InitReq, InitResp, ResumeReq, ResumeResp, Sealed};
+use mikey_wire::v2::{
+    Cce2Resp, Cce2Tail, ErrorMsg, GroupRekey, InitReq, InitResp, ResumeReq, ResumeResp, Sealed,
+};
 use mikey_wire::{CsMap, DataType, DecodeError, Header, Message, Payload, PrfFunc, Quirk, Version};
 
 use crate::decode::payload::{View, node, registered, ssrc_node};
@@ -44,6 +46,7 @@ fn check(message: &Message<'_>) -> Result<(), DecodeError> {
     match message.header.data_type {
         DataType::INIT_REQ => InitReq::decode(raw).map(drop),
         DataType::INIT_RESP => InitResp::decode(raw).map(drop),
+        DataType::CCE2_REQ => Sealed::decode(raw).and_then(|sealed| Cce2Tail::parse(&sealed)).map(drop),
         DataType::CCE2_RESP => Cce2Resp::decode(raw).map(drop),
         DataType::RESUME_REQ => ResumeReq::decode(raw).map(drop),
         DataType::RESUME_RESP => ResumeResp::decode(raw).map(drop),

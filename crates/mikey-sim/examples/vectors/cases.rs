@@ -2,7 +2,7 @@
 
 use mikey_crypto::srtp::SrtpPolicy;
 use mikey_crypto::{GroupId, MethodId, PrfId, SuiteId};
-use mikey_proto::{Call, Confidentiality, EndpointConfig, Name, Side, Stream};
+use mikey_proto::{Call, Confidentiality, EndpointConfig, Exchange, Name, Side, Stream};
 
 use super::cast::{Credentials, Key, PSEUDONYM, other_trust};
 use super::play::{Act, Who};
@@ -95,6 +95,57 @@ pub(crate) const CASES: &[Case] = &[
         set_up: |a, b| {
             fix(a, b, (PrfId::HMAC_SHA_256, GroupId::X25519, SuiteId::AES_CM_128_HMAC_SHA_256), Clear);
         },
+        ..CALL
+    },
+    Case {
+        name: "cce2_psk_gcm",
+        about: "Option 2 with a pre-shared key, PRF-HMAC-SHA-256, X25519, AEAD-AES-128-GCM; renewed from both sides",
+        credentials: Credentials::Psk,
+        set_up: |a, b| {
+            fix(a, b, (PrfId::HMAC_SHA_256, GroupId::X25519, SuiteId::AES_128_GCM), Encrypted);
+            both(a, b, |config| config.policy.exchanges = vec![Exchange::Cce2Psk]);
+        },
+        acts: &[
+            Act::Call,
+            Act::Rekey(Initiator, false),
+            Act::Probe(Initiator),
+            Act::Rekey(Responder, true),
+            Act::Close(Responder),
+        ],
+        ..CALL
+    },
+    Case {
+        name: "cce2_psk_ctr",
+        about: "Option 2 with a pre-shared key, PRF-HMAC-SHA-384, P-256, AES-CM-256 with HMAC-SHA-256-256; renewed in clear",
+        credentials: Credentials::Psk,
+        set_up: |a, b| {
+            fix(a, b, (PrfId::HMAC_SHA_384, GroupId::P256, SuiteId::AES_CM_256_HMAC_SHA_256), Clear);
+            both(a, b, |config| config.policy.exchanges = vec![Exchange::Cce2Psk]);
+        },
+        acts: &[Act::Call, Act::Rekey(Initiator, true)],
+        ..CALL
+    },
+    Case {
+        name: "cce2_rsa_gcm",
+        about: "Option 2 with RSA, after a cookie, PRF-HMAC-SHA-256, X25519, AEAD-AES-256-GCM; renewed with a new DH",
+        credentials: Credentials::Rsa,
+        set_up: |a, b| {
+            fix(a, b, (PrfId::HMAC_SHA_256, GroupId::X25519, SuiteId::AES_256_GCM), Encrypted);
+            both(a, b, |config| config.policy.exchanges = vec![Exchange::Cce2Rsa]);
+        },
+        acts: &[Act::Call, Act::Rekey(Initiator, true), Act::Probe(Responder)],
+        ..CALL
+    },
+    Case {
+        name: "cce2_rsa_ctr",
+        about: "Option 2 with RSA, PRF-HMAC-SHA-384, X25519 with ML-KEM-768, AES-CM-128 with HMAC-SHA-256-256",
+        credentials: Credentials::Rsa,
+        set_up: |a, b| {
+            let choice = (PrfId::HMAC_SHA_384, GroupId::X25519_MLKEM768, SuiteId::AES_CM_128_HMAC_SHA_256);
+            fix(a, b, choice, Encrypted);
+            both(a, b, |config| config.policy.exchanges = vec![Exchange::Cce2Rsa, Exchange::Cce]);
+        },
+        acts: &[Act::Call, Act::Close(Initiator)],
         ..CALL
     },
     Case {

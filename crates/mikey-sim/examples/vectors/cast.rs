@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
 use mikey_crypto::{CryptoProvider, MethodId, RandomFailed, SecretBytes, SecureRandom};
-use mikey_proto::{CertifiedKey, EndpointConfig, Identity, Name, PskTable, Trust};
+use mikey_proto::{CertifiedKey, DecryptionKey, EndpointConfig, Identity, Name, PskTable, Trust};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
 use serde_json::{Value, json};
 
@@ -27,6 +27,8 @@ pub(crate) enum Credentials {
     Fingerprint,
     /// A key that both have.
     Psk,
+    /// RSA certificates for CCE2: the initiator's signs, the responder's decrypts.
+    Rsa,
     /// A certificate and a key.
     Both,
     /// Nothing: people compare.
@@ -80,7 +82,15 @@ pub(crate) struct Party {
     name: &'static str,
     random: Arc<Scripted>,
     certified: Option<Certified>,
+    /// In CCE2 with RSA its private key, PKCS #8, so that a reader can sign or decrypt as it does.
+    rsa: Option<&'static [u8]>,
 }
+
+/// Alice's key that signs and Bob's that decrypts, in PKCS #8.
+const RSA: [&[u8]; 2] = [
+    include_bytes!("../../tests/v1/keys/alice-sign.pkcs8"),
+    include_bytes!("../../tests/v1/keys/bob-decrypt.pkcs8"),
+];
 
 /// Certificates with keys made of one octet, so that nothing about them is random.
 struct Certified {
@@ -118,6 +128,13 @@ impl Party {
                 }
                 (Some(certified), config)
             }
+            Credentials::Rsa => {
+                let own = Identity::new(own);
+                let (certified, identity, trust) = Certified::with_rsa(&provider, name, own);
+                let mut config = EndpointConfig::new(provider, identity);
+                config.trust = trust;
+                (Some(certified), config)
+            }
             Credentials::Fingerprint => {
                 let (certified, key) = Certified::new(&provider, name, Key::Ed25519, 0, octet);
                 (Some(certified), EndpointConfig::new(provider, Identity::with_fingerprint(own, key)))
@@ -135,7 +152,8 @@ impl Party {
             }
         };
         config.unix_time_at_zero = Some(Duration::from_secs(UNIX_TIME));
-        (Self { name, random, certified }, config)
+        let rsa = (credentials == Credentials::Rsa).then(|| RSA[usize::from(name == RESPONDER)]);
+        (Self { name, random, certified, rsa }, config)
     }
 
     /// SHA-256 of its certificate.
@@ -148,7 +166,7 @@ impl Party {
     /// What a reader needs to compute everything.
     pub(crate) fn inputs(&self) -> Value {
         let certified = self.certified.as_ref();
-        json!({
+        let mut inputs = json!({
             "name": self.name,
             "anchor": certified.map(|c| hex(&c.anchor)),
             "certificate": certified.map(|c| hex(&c.chain[0])),
@@ -156,7 +174,11 @@ impl Party {
             "public_key": certified.map(|c| hex(&c.spki)),
             "ed25519_seed": certified.and_then(|c| c.seed).map(|seed| hex(&seed)),
             "random": self.random.draws.lock().unwrap().iter().map(|d| hex(d)).collect::<Vec<_>>(),
-        })
+        });
+        if let Some(key) = self.rsa {
+            inputs["rsa_private_key"] = json!(hex(key));
+        }
+        inputs
     }
 }
 
@@ -179,6 +201,34 @@ fn keys() -> PskTable {
 }
 
 impl Certified {
+    /// The one certificate that CCE2 with RSA needs of this party: the initiator's for signatures, the responder's for
+    /// decryption.
+    fn with_rsa(provider: &CryptoProvider, name: &str, own: Identity) -> (Self, Identity, Trust) {
+        let decrypts = name == RESPONDER;
+        let pkcs8 = RSA[usize::from(decrypts)];
+        let ca_key = key_pair(&ed25519([0xCA; 32]));
+        let params = ca("vector ca");
+        let anchor = params.self_signed(&ca_key).unwrap().der().to_vec();
+        let issuer = Issuer::new(params, ca_key);
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "vector");
+        let usage =
+            if decrypts { KeyUsagePurpose::KeyEncipherment } else { KeyUsagePurpose::DigitalSignature };
+        params.key_usages = vec![usage];
+        params.subject_alt_names = vec![SanType::URI(name.try_into().unwrap())];
+        let chain = vec![params.signed_by(&key_pair(pkcs8), &issuer).unwrap().der().to_vec()];
+        let identity = if decrypts {
+            own.with_decryption(DecryptionKey::load(provider, chain.clone(), pkcs8).unwrap()).unwrap()
+        } else {
+            let key = CertifiedKey::load(provider, chain.clone(), pkcs8).unwrap();
+            Identity::with_certificate(own.name().clone(), key).unwrap()
+        };
+        let mut trust = Trust::none();
+        trust.add_anchor(&anchor).unwrap();
+        let spki = (provider.load_decryptor)(pkcs8).unwrap().public_key().to_vec();
+        (Self { anchor, chain, seed: None, spki }, identity, trust)
+    }
+
     fn new(provider: &CryptoProvider, name: &str, key: Key, cas: u8, octet: u8) -> (Self, CertifiedKey) {
         let ca_key = key_pair(&ed25519([0xCA; 32]));
         let params = ca("vector ca");

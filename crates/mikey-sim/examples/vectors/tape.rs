@@ -1,7 +1,7 @@
 //! What the provider draws from a generator of its own, written down so that a run can be repeated.
 //!
-//! AWS-LC takes no outside randomness for ML-KEM, ECDSA and RSA-PSS. The first run notes what it made: the decapsulation key,
-//! the ciphertext with its secret, each signature. A repeated run gets the same in the same order. Everything that is computed
+//! AWS-LC takes no outside randomness for ML-KEM, ECDSA, RSA-PSS and RSA-OAEP. The first run notes what it made: the
+//! decapsulation key, the ciphertext with its secret, each signature, each envelope. A repeated run gets the same in the same order. Everything that is computed
 //! from them (decapsulation, verification) is computed anew by the provider in both.
 
 use std::cell::RefCell;
@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 
 use aws_lc_rs::kem::{Ciphertext, DecapsulationKey, ML_KEM_768};
 use mikey_crypto::{
-    CryptoProvider, GroupId, KeyRejected, KxAnswer, KxError, KxGroup, KxInitiator, KxSecret, MethodId,
-    RandomFailed, SecretBytes, SecureRandom, SignFailed, Signer,
+    CryptoProvider, EncryptFailed, EncryptionScheme, GroupId, KeyRejected, KxAnswer, KxError, KxGroup,
+    KxInitiator, KxSecret, MethodId, RandomFailed, SecretBytes, SecureRandom, SignFailed, Signer,
 };
 
 thread_local! {
@@ -52,7 +52,27 @@ pub(crate) fn provider() -> CryptoProvider {
     };
     provider.groups = Box::leak(provider.groups.iter().map(taped).collect());
     provider.load_signer = load;
+    provider.rsa_oaep = &Envelopes;
     provider
+}
+
+/// RSAES-OAEP, whose seed is the library's.
+struct Envelopes;
+
+impl EncryptionScheme for Envelopes {
+    fn method(&self) -> MethodId {
+        MethodId::RSA_OAEP
+    }
+
+    fn encrypt(
+        &self,
+        random: &dyn SecureRandom,
+        spki: &[u8],
+        secret: &[u8],
+    ) -> Result<Vec<u8>, EncryptFailed> {
+        let real = mikey_crypto_aws_lc::provider().rsa_oaep;
+        Ok(draw("envelope", || real.encrypt(random, spki, secret).unwrap()))
+    }
 }
 
 fn load(pkcs8: &[u8]) -> Result<Box<dyn Signer>, KeyRejected> {

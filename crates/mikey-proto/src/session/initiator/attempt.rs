@@ -285,6 +285,11 @@ impl Attempt {
         self.answers.take_slot(cx.now, from, key);
         let first = self.firsts.iter().find(|f| f.group.0 == answer.dh.group).ok_or(DropReason::BadAnswer)?;
         let branch = match Branch::take_up(cx, &self.shared, first, (from, signalled), answer, key) {
+            // Certificates of INIT_RESP that are refused: anyone may have sent them.
+            Err(Fault::Fatal(Error::Peer(why))) => {
+                self.failure.get_or_insert(why.into());
+                return Err(DropReason::BadAnswer.into());
+            }
             // Our own faults (randomness, a key that is missing) end the branch, like everything that a stranger can bring about.
             Err(Fault::Fatal(why)) => {
                 self.failure = Some(why.clone());

@@ -113,7 +113,10 @@ impl Branch {
         let by_cce2 = match choice.exchange {
             Exchange::Cce => None,
             Exchange::Cce2Psk => Some(cce2::by_psk(cx, shared, &prk, &header, &peer_name, &psk)?),
-            Exchange::Cce2Rsa => Some(cce2::by_rsa(cx, shared, &prk, &header, &peer_name, answer)?),
+            Exchange::Cce2Rsa => {
+                let signalled = shared.said_of(signalled);
+                Some(cce2::by_rsa(cx, shared, &prk, &header, &peer_name, answer, signalled)?)
+            }
         };
         let (keys, datagrams, th3, sent) = match by_cce2 {
             Some(cce2::Request { datagram, keys, th3, sent }) => (keys, vec![datagram], th3, Some(sent)),

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{Branch, Shared, Shown, T_CCE};
 use crate::auth::{AuthLevel, Certified, Peer, cce2, cert};
+use crate::config::Signalled;
 use crate::error::{CertificateFault, DropReason, Error, Fault, PeerFault};
 use crate::keys::{InitKeys, MessageNonce, Prk, Role, Transcript};
 use crate::limits::ENVELOPE_KEY;
@@ -57,10 +58,11 @@ pub(super) fn by_rsa(
     header: &SessionHeader,
     peer: &Name,
     answer: &InitResp<'_>,
+    signalled: Option<&Signalled>,
 ) -> Result<Request, Error> {
     let provider = &cx.config.provider;
     let method = MethodId::RSA_OAEP;
-    let certified = cx.check_certificates(&answer.certs, peer, method, shared.signalled.as_ref())?;
+    let certified = cx.check_certificates(&answer.certs, peer, method, signalled)?;
     let Certified { end_entity, level } = certified.ok_or(CertificateFault::Missing)?;
     let mut envelope_key = SecretBytes::zeroed(ENVELOPE_KEY);
     provider.random.fill(envelope_key.expose_mut())?;
