@@ -41,7 +41,7 @@ Examples:
 Each stream has a file: camera-0.h264, camera-1.wav. G.711 and L16 become WAV, H.264 a byte stream (Annex B), and
 everything else rtpdump, which Wireshark reads. docs/rtsp.md tells more.")]
 pub(super) struct Args {
-    /// What to play: rtsps://[USER:PASSWORD@]HOST[:PORT]/PATH, or rtsp:// with --psk
+    #[arg(help = "What to play: rtsps://[USER:PASSWORD@]HOST[:PORT]/PATH, or rtsp:// with --psk")]
     url: String,
     /// Beginning of the files' names
     #[arg(long, value_name = "NAME", default_value = "rtsp")]
