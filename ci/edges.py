@@ -45,7 +45,7 @@ TABLE = {
     ),
     "mikey-sdp": ({"mikey-wire"}, ANY, set()),
     "mikey-rtsp": ({"mikey", "mikey-sdp", "mikey-crypto"}, ANY, PROVIDERS),
-    "mikey-net": ({"mikey"}, ANY, PROVIDERS | {"mikey-crypto"}),
+    "mikey-net": ({"mikey"}, ANY, PROVIDERS | {"mikey-crypto", "mikey-sim"}),
     # `mikey decode` prints any message as a tree: the one place outside the core that reads the wire.
     "mikey-cli": ({"mikey", "mikey-net", "mikey-wire", "mikey-sdp", "mikey-rtsp", "mikey-crypto"} | PROVIDERS, ANY, set()),
     "mikey-ffi": ({"mikey"} | PROVIDERS, ANY, set()),

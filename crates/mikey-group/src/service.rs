@@ -221,6 +221,12 @@ impl Service {
         self.sessions.get(&session).map(|(group, member)| (group.as_slice(), member))
     }
 
+    /// The session of a member that has joined here.
+    #[must_use]
+    pub fn session_of(&self, group: &[u8], name: &Name) -> Option<SessionId> {
+        self.by_member.get(&(group.to_vec(), name.clone())).copied()
+    }
+
     /// Takes an event of the endpoint, if it is about a group; gives back any other.
     pub fn handle_event(&mut self, now: Time, endpoint: &mut Endpoint, event: Event) -> Option<Event> {
         match event {
@@ -351,6 +357,14 @@ impl Service {
         served.queue.rekey = true;
         served.due = Some(now);
         Ok(())
+    }
+
+    /// Sends the last rekey of every group again: to whom another controller sent it, and who may have missed it.
+    pub fn send_again(&mut self) {
+        for (group, served) in self.groups.iter().filter(|(_, served)| !served.last.is_empty()) {
+            let messages = Arc::clone(&served.last);
+            self.out.push_back(ServiceOutput::Send { group: group.clone(), messages });
+        }
     }
 
     /// The next record for the store, of any group that has a change due and none on its way. [`Self::stored`],

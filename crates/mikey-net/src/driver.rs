@@ -13,29 +13,31 @@ use std::net::SocketAddr;
 
 use mikey::keying::Ticket;
 use mikey::{
-    Agent, AgentEvent, AgentOutput, Call, CallId, Kind, MediaError, Received, Refused, SessionId, Time,
+    Agent, AgentEvent, Call, CallId, GroupHandle, Kind, MediaError, Received, Refused, SessionId, Time,
     keying,
 };
 
 use crate::clock::Clock;
 use crate::counters::Counters;
+use crate::groups::{GroupNews, Serving};
 use crate::socket::Socket;
 
 /// Octets that SRTP or SRTCP may add: index, the longest MKI, the longest tag (RFC 3711 sections 3.1 and 3.4).
-const MAX_OVERHEAD: usize = 4 + 255 + 20;
+pub(crate) const MAX_OVERHEAD: usize = 4 + 255 + 20;
 
 /// Datagrams that are handled before the timers are looked at again, so that a flood does not stop them.
 const TURN: usize = 64;
 
 /// An agent on a socket.
 pub struct Driver {
-    socket: Socket,
-    clock: Clock,
-    agent: Agent,
-    happened: VecDeque<Happening>,
-    wake: Option<Time>,
-    scratch: Vec<u8>,
-    tap: Option<Box<dyn Tap>>,
+    pub(crate) socket: Socket,
+    pub(crate) clock: Clock,
+    pub(crate) agent: Agent,
+    pub(crate) serving: Option<Serving>,
+    pub(crate) happened: VecDeque<Happening>,
+    pub(crate) wake: Option<Time>,
+    pub(crate) scratch: Vec<u8>,
+    pub(crate) tap: Option<Box<dyn Tap>>,
 }
 
 /// Something that the application must know.
@@ -61,6 +63,8 @@ pub enum Happening {
         /// Why.
         why: Refused,
     },
+    /// What the service of a controller says ([`Driver::serve`]).
+    Group(GroupNews),
     /// A datagram of another protocol on this port.
     Foreign {
         /// Who sent it.
@@ -75,9 +79,11 @@ pub enum Happening {
 /// An RTP or RTCP packet that was authenticated and decrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Media {
-    /// Whose it is.
+    /// Whose it is: the session, or for media of a group the one with its controller.
     pub session: SessionId,
-    /// The crypto session.
+    /// The group, if it is of one.
+    pub group: Option<GroupHandle>,
+    /// The crypto session; in a group, the RTP session.
     pub cs_id: u8,
     /// RTP or RTCP.
     pub kind: Kind,
@@ -125,7 +131,16 @@ impl Driver {
     /// Puts an agent on a socket. The agent's configuration has the time of day of the same clock.
     #[must_use]
     pub fn new(socket: Socket, clock: Clock, agent: Agent) -> Self {
-        Self { socket, clock, agent, happened: VecDeque::new(), wake: None, scratch: Vec::new(), tap: None }
+        Self {
+            socket,
+            clock,
+            agent,
+            serving: None,
+            happened: VecDeque::new(),
+            wake: None,
+            scratch: Vec::new(),
+            tap: None,
+        }
     }
 
     /// Shows every datagram to `tap` from now on.
@@ -282,16 +297,6 @@ impl Driver {
         self.socket.flushed().await;
     }
 
-    /// Whether a timer was due.
-    fn handle_timeout(&mut self) -> bool {
-        let now = self.clock.now();
-        let due = self.wake.is_some_and(|at| at <= now);
-        if due {
-            self.agent.handle_timeout(now);
-        }
-        due
-    }
-
     /// Hands datagrams that came to the agent; whether there was any.
     fn handle_waiting(&mut self) -> bool {
         let mut any = false;
@@ -313,8 +318,8 @@ impl Driver {
         let foreign =
             |protocol, octets: &[u8]| Happening::Foreign { remote, protocol, octets: octets.to_vec() };
         let happening = match self.agent.handle_datagram(now, remote, datagram.octets) {
-            Received::Media(mikey::Media { session, cs_id, kind, packet, .. }) => {
-                Happening::Media(Media { session, cs_id, kind, packet: packet.to_vec() })
+            Received::Media(mikey::Media { session, group, cs_id, kind, packet, .. }) => {
+                Happening::Media(Media { session, group, cs_id, kind, packet: packet.to_vec() })
             }
             Received::Clear { kind, packet } => Happening::Clear { remote, kind, packet: packet.to_vec() },
             Received::Refused(why) => Happening::Refused { remote, why },
@@ -330,30 +335,9 @@ impl Driver {
         self.happened.push_back(happening);
         true
     }
-
-    /// Does what the agent wants done, until it is at rest.
-    fn drain(&mut self) {
-        loop {
-            match self.agent.poll_output() {
-                AgentOutput::Transmit { to, bytes } => {
-                    transmit(&mut self.socket, self.tap.as_deref_mut(), self.clock.now(), to, &bytes);
-                }
-                AgentOutput::Event(event) => self.happened.push_back(Happening::Event(event)),
-                AgentOutput::Media { session, cs_id, kind, packet, .. } => {
-                    self.happened.push_back(Happening::Media(Media { session, cs_id, kind, packet }));
-                }
-                AgentOutput::Timeout(at) => {
-                    self.wake = at;
-                    return;
-                }
-                // An output of a later version of the agent: nothing that this driver could do.
-                _ => {}
-            }
-        }
-    }
 }
 
-fn transmit(
+pub(crate) fn transmit(
     socket: &mut Socket,
     tap: Option<&mut (dyn Tap + 'static)>,
     at: Time,

@@ -9,9 +9,11 @@
 mod clock;
 mod counters;
 mod driver;
+mod groups;
 mod socket;
 
 pub use clock::Clock;
 pub use counters::Counters;
 pub use driver::{Direction, Driver, Happening, Media, Protocol, Tap};
+pub use groups::{Audience, GroupNews};
 pub use socket::{Received, Socket};
