@@ -107,20 +107,30 @@ impl ContextDb {
     }
 
     fn protect_group<const N: usize>(&mut self, now: Time, items: &mut [OutboundPacket<'_>; N]) {
+        let mut places = [const { None }; N];
+        for (place, item) in places.iter_mut().zip(items.iter()) {
+            *place = self.locate_outbound(item);
+        }
+        if places.iter().flatten().any(|place| place.alone) {
+            // What the group gains is that its streams have been found ahead, all misses of the cache at a time.
+            for (place, item) in places.iter().zip(items) {
+                item.outcome = match place {
+                    Some(place) if self.is_still(place, Direction::Outbound, item.to) => {
+                        self.protect_at(now, item.buffer, item.len, place.layout, place.slot)
+                    }
+                    _ => self.try_protect_rtp(now, item.to, item.buffer, item.len),
+                };
+                self.stats.count_protect(&item.outcome);
+            }
+            return;
+        }
         let mut plans = [const { None }; N];
-        for (plan, item) in plans.iter_mut().zip(items.iter()) {
-            *plan = self.plan_protect(item);
+        for ((plan, place), item) in plans.iter_mut().zip(&places).zip(items.iter()) {
+            *plan = place.as_ref().and_then(|place| self.plan_protect(place, item));
         }
         if !may_go_together(&plans) {
             for item in items {
                 item.outcome = self.protect_rtp(now, item.to, item.buffer, item.len);
-            }
-            return;
-        }
-        if plans.iter().flatten().any(|plan| plan.alone) {
-            for (plan, item) in plans.iter().flatten().zip(items) {
-                let tag = self.seal_planned(plan, item);
-                self.finish_protect(plan, &tag, item);
             }
             return;
         }
@@ -144,25 +154,36 @@ impl ContextDb {
         }
     }
 
+    /// Where a packet's stream is, if the stream is simple.
     #[inline]
-    fn seal_planned(&self, plan: &ProtectPlan, item: &mut OutboundPacket<'_>) -> Result<Tag, AuthFailed> {
-        let stream = &self.streams.get(plan.slot).ok_or(AuthFailed)?.stream;
-        let body = item.buffer.get_mut(..item.len).ok_or(AuthFailed)?;
-        let sealing = stream.sealing_simple(&plan.ready, body, plan.clear);
-        stream.key.context.rtp.transform.seal(sealing)
-    }
-
-    /// Where a packet's stream is and what it will become, if its stream is simple and takes it.
-    fn plan_protect(&mut self, item: &OutboundPacket<'_>) -> Option<ProtectPlan> {
+    fn locate_outbound(&mut self, item: &OutboundPacket<'_>) -> Option<Place> {
         let layout = RtpLayout::parse(item.buffer.get(..item.len)?).ok()?;
         let slot = self.find_hot(Direction::Outbound, item.to, layout.ssrc)?;
+        self.place(slot, layout)
+    }
+
+    #[inline]
+    fn place(&self, slot: u32, layout: RtpLayout) -> Option<Place> {
         let stream = &self.streams.get(slot)?.stream;
-        if !stream.is_simple() || stream.key.rtp_used + GROUP > MAX_SRTP_PACKETS {
+        let alone = is_aead(stream.key.context.rtp.cipher);
+        stream.is_simple().then_some(Place { slot, alone, layout })
+    }
+
+    /// A packet before this one may have bound an SSRC anew, or removed a stream.
+    #[inline]
+    fn is_still(&self, place: &Place, direction: Direction, destination: Destination) -> bool {
+        self.is_at(place.slot, direction, destination, place.layout.ssrc)
+    }
+
+    /// What a packet will become, if its stream takes it.
+    #[inline]
+    fn plan_protect(&self, place: &Place, item: &OutboundPacket<'_>) -> Option<ProtectPlan> {
+        let stream = &self.streams.get(place.slot)?.stream;
+        if stream.key.rtp_used + GROUP > MAX_SRTP_PACKETS {
             return None;
         }
-        let alone = is_aead(stream.key.context.rtp.cipher);
-        let ready = stream.prepare_simple(item.buffer.len(), item.len, layout.seq).ok()?;
-        Some(ProtectPlan { slot, clear: layout.header_len, alone, ready })
+        let ready = stream.prepare_simple(item.buffer.len(), item.len, place.layout.seq).ok()?;
+        Some(ProtectPlan { slot: place.slot, clear: place.layout.header_len, ready })
     }
 
     #[inline]
@@ -192,19 +213,18 @@ impl ContextDb {
     }
 
     fn unprotect_group<const N: usize>(&mut self, now: Time, items: &mut [InboundPacket<'_>; N]) {
-        let mut plans = [const { None }; N];
-        for (plan, item) in plans.iter_mut().zip(items.iter()) {
-            *plan = self.plan_unprotect(item);
+        let mut places = [const { None }; N];
+        for (place, item) in places.iter_mut().zip(items.iter()) {
+            *place = self.locate_inbound(item);
         }
-        if plans.iter().any(Option::is_none) {
-            for item in items {
-                item.outcome = self.unprotect_rtp(now, item.at, item.packet);
-            }
-            return;
-        }
-        if plans.iter().flatten().any(|plan| plan.alone) {
-            for (plan, item) in plans.into_iter().flatten().zip(items) {
-                item.outcome = self.unprotect_at(now, item.at, item.packet, plan.layout, plan.slot);
+        if places.iter().any(|place| place.as_ref().is_none_or(|place| place.alone)) {
+            for (place, item) in places.into_iter().zip(items) {
+                item.outcome = match place {
+                    Some(place) if self.is_still(&place, Direction::Inbound, item.at) => {
+                        self.unprotect_at(now, item.at, item.packet, place.layout, place.slot)
+                    }
+                    _ => self.try_unprotect_rtp(now, item.at, item.packet),
+                };
                 self.stats.count_unprotect(&item.outcome);
             }
             return;
@@ -212,11 +232,11 @@ impl ContextDb {
         let mut expectations = [const { Err(UnprotectError::UnknownStream) }; N];
         {
             let mut jobs = [const { None }; N];
-            let places =
-                jobs.iter_mut().zip(&mut expectations).zip(plans.iter().flatten()).zip(items.iter_mut());
-            for (((job, expectation), plan), item) in places {
-                let Some(entry) = self.streams.get(plan.slot) else { continue };
-                match entry.stream.opening_simple(item.packet, plan.layout) {
+            let rows =
+                jobs.iter_mut().zip(&mut expectations).zip(places.iter().flatten()).zip(items.iter_mut());
+            for (((job, expectation), place), item) in rows {
+                let Some(entry) = self.streams.get(place.slot) else { continue };
+                match entry.stream.opening_simple(item.packet, place.layout) {
                     Ok((expected, opening)) => {
                         *expectation = Ok(expected);
                         let transform = entry.stream.key.context.rtp.transform.as_ref();
@@ -232,12 +252,12 @@ impl ContextDb {
                 }
             }
         }
-        for ((expectation, plan), item) in
-            expectations.into_iter().zip(plans.into_iter().flatten()).zip(items)
+        for ((expectation, place), item) in
+            expectations.into_iter().zip(places.into_iter().flatten()).zip(items)
         {
-            item.outcome = match self.finish_unprotect(plan.slot, expectation) {
+            item.outcome = match self.finish_unprotect(place.slot, expectation) {
                 Err(error) => {
-                    Err(self.refuse_rtp(now, item.at, item.packet, plan.layout, plan.slot, error, false))
+                    Err(self.refuse_rtp(now, item.at, item.packet, place.layout, place.slot, error, false))
                 }
                 accepted => accepted,
             };
@@ -245,13 +265,12 @@ impl ContextDb {
         }
     }
 
-    /// Where a packet's stream is, if the stream is simple.
-    fn plan_unprotect(&mut self, item: &InboundPacket<'_>) -> Option<UnprotectPlan> {
+    /// As [`Self::locate_outbound`].
+    #[inline]
+    fn locate_inbound(&mut self, item: &InboundPacket<'_>) -> Option<Place> {
         let layout = RtpLayout::parse(item.packet).ok()?;
         let slot = self.find_hot(Direction::Inbound, item.at, layout.ssrc)?;
-        let stream = &self.streams.get(slot)?.stream;
-        let alone = is_aead(stream.key.context.rtp.cipher);
-        stream.is_simple().then_some(UnprotectPlan { slot, alone, layout })
+        self.place(slot, layout)
     }
 
     /// The window is asked again: two packets of a group may be one packet twice.
@@ -268,21 +287,19 @@ impl ContextDb {
     }
 }
 
+/// Where the stream of a packet is that needs nothing rare.
+struct Place {
+    slot: u32,
+    /// An AEAD has nothing that could take turns.
+    alone: bool,
+    layout: RtpLayout,
+}
+
 /// A packet that can be protected in a group.
 struct ProtectPlan {
     slot: u32,
     clear: usize,
-    /// An AEAD has nothing that could take turns: what the group gains is that its streams are found ahead.
-    alone: bool,
     ready: Ready,
-}
-
-/// A packet that can be unprotected in a group.
-struct UnprotectPlan {
-    slot: u32,
-    /// As in [`ProtectPlan`].
-    alone: bool,
-    layout: RtpLayout,
 }
 
 /// Whether all packets of a group have a plan, and no two want one index of one stream, or lie on both sides of a wrap.

@@ -72,7 +72,7 @@ impl ContextDb {
     }
 
     #[inline(always)]
-    fn try_protect_rtp(
+    pub(super) fn try_protect_rtp(
         &mut self,
         now: Time,
         to: Destination,
@@ -81,6 +81,19 @@ impl ContextDb {
     ) -> Result<Protected, ProtectError> {
         let layout = RtpLayout::parse(buffer.get(..len).ok_or(Malformed::Short)?)?;
         let slot = self.outbound(to, layout.ssrc)?;
+        self.protect_at(now, buffer, len, layout, slot)
+    }
+
+    /// A packet whose stream is found.
+    #[inline(always)]
+    pub(super) fn protect_at(
+        &mut self,
+        now: Time,
+        buffer: &mut [u8],
+        len: usize,
+        layout: RtpLayout,
+        slot: u32,
+    ) -> Result<Protected, ProtectError> {
         let entry = self.streams.get_mut(slot).ok_or(ProtectError::UnknownStream)?;
         let outcome = entry.stream.protect_rtp(self.crypto, now, buffer, len, layout);
         if outcome.is_err() {
@@ -158,7 +171,7 @@ impl ContextDb {
     }
 
     #[inline(always)]
-    fn try_unprotect_rtp(
+    pub(super) fn try_unprotect_rtp(
         &mut self,
         now: Time,
         at: Destination,
