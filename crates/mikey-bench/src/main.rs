@@ -75,9 +75,9 @@ fn run(args: &Args) -> Result<()> {
     if matches!(args.bench, Bench::Srtp) {
         // First, while memory that others have freed does not spoil the count; one at a time, the larger is half a
         // gigabyte.
-        for count in srtp::CONTEXTS {
-            if wanted(&srtp::contexts_name(count), srtp::CONTEXTS_SIZE) {
-                show(srtp::contexts(count)?)?;
+        for (count, profile) in srtp::contexts_cases() {
+            if wanted(&srtp::contexts_name(count, profile), srtp::CONTEXTS_SIZE) {
+                show(srtp::contexts(count, profile)?)?;
                 shown += 1;
             }
         }

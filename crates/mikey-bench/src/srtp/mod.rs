@@ -17,7 +17,7 @@ mod webrtc;
 use crate::Result;
 use crate::measure::Case;
 
-pub(crate) use contexts::{CONTEXTS, CONTEXTS_SIZE, contexts, contexts_name};
+pub(crate) use contexts::{CONTEXTS_SIZE, contexts, contexts_cases, contexts_name};
 use profile::PROFILES;
 
 /// All cases of the bench but those with many contexts.

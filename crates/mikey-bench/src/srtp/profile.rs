@@ -6,7 +6,7 @@ use mikey_srtp::MasterKey;
 
 /// A profile with the name that it has in reports.
 #[derive(Clone, Copy)]
-pub(super) struct Profile {
+pub(crate) struct Profile {
     pub(super) name: &'static str,
     pub(super) policy: SrtpPolicy,
 }
