@@ -285,6 +285,40 @@ def group(title, sender_a, sender_b):
     return m.text()
 
 
+def tesla(title, late=False, early=False, grant=True, report=True, step=True):
+    """TESLA in a group: the attacker is a member, so what the group's key protects is not in the model at all. A phase is an
+    interval: K_1 is disclosed in the second one. `late`: a packet that comes then is taken as well. `early`: the sender
+    discloses K_1 in the first. `grant` and `report`: the I-Key is under the receiver's, the sender's session with the controller.
+    `step`: the receiver walks from the disclosed key to the one that it knows."""
+    m = Model(title)
+    m.principal("Sender", "knows public zero, one, label", "knows private ks", "generates k2", "k1 = MAC(k2, zero)", "k0 = MAC(k1, zero)",
+                "reported = AEAD_ENC(ks, label, k0, nil)")
+    m.principal("Receiver", "knows public zero, one, label", "knows private kr", "generates asked")
+    m.principal("Controller", "knows public zero, one, label", "knows private ks, kr")
+    m.lines += ["// The sender's report of K_0, and the receiver's grant with it, which answers its request."]
+    m.says("Sender", "Controller", "reported" if report else "k0")
+    m.says("Receiver", "Controller", "asked")
+    at_controller = "c0" if report else "k0"
+    m.principal("Controller", *(["c0 = AEAD_DEC(ks, label, reported, nil)?"] if report else []),
+                *([f"granted = AEAD_ENC(kr, asked, {at_controller}, nil)"] if grant else []))
+    m.says("Controller", "Receiver", "granted" if grant else at_controller)
+    m.principal("Receiver", *(["r0 = AEAD_DEC(kr, asked, granted, nil)?"] if grant else []))
+    m.lines += ["// A packet of interval 1: its content and index under F'(K_1)."]
+    m.principal("Sender", "generates media, index", "tag = MAC(MAC(k1, one), CONCAT(media, index))", *(["leaks k1"] if early else []))
+    packet = ("Sender", "Receiver", "media", "index", "tag")
+    if not late:
+        m.says(*packet)
+    m.lines += ["phase[1]", ""]
+    m.says("Sender", "Receiver", "k1")
+    if late:
+        m.says(*packet)
+    m.principal("Receiver", *([f"okk = ASSERT({'r0' if grant else at_controller}, MAC(k1, zero))?"] if step else []),
+                "okt = ASSERT(tag, MAC(MAC(k1, one), CONCAT(media, index)))?")
+    m.queries("authentication? Sender -> Receiver: media", "authentication? Sender -> Receiver: index",
+              "authentication? Sender -> Receiver: tag", "confidentiality? k2")
+    return m.text()
+
+
 I, R = BOTH
 SIGNING = ((I, "ski"), (R, "skr"))
 KCI_I = ("confidentiality? tekii", "authentication? Responder -> Initiator: authr", "authentication? Initiator -> Responder: authi")
@@ -308,6 +342,7 @@ EXPECT = {
     "continuity": (1, "c0c0a0a0", continuity("Key continuity: C of a call whose SAS was compared is the PSK of the next one.", compared=True)),
     "fork_fingerprint": (1, "c0c0a0a0", forked("Fingerprints and forking: a second phone of the callee, in the attacker's hands, does no harm to the first.")),
     "group": (2, "c0c0", group("One key per sender (TEK of a group): a collision of SSRCs harms nobody.", "ida", "idb")),
+    "tesla": (1, "a0a0a0c0", tesla("TESLA: a member of the group cannot speak as another one.")),
     "broken_sig": (1, "c1c1a0a0", handshake("BROKEN: AUTH covers the nonces alone, not DH values and names.", signs="nonces")),
     "broken_psk": (1, "c1c1a1a1", handshake("BROKEN: the PSK is known from the start.", auth="psk", early=((I, "psk"),))),
     "broken_hybrid": (1, "c1c1a0a0", handshake("BROKEN: the KEM is sent but not mixed; the exponents are out afterwards.", hybrid=True, mixes=("dh",), late=((I, "x"), (R, "y")))),
@@ -318,6 +353,11 @@ EXPECT = {
     "broken_continuity": (1, "c1c1a1a1", continuity("BROKEN: nobody compared the SAS of the first call.", compared=False)),
     "broken_fork": (1, "c1c1a0a0", forked("BROKEN: AUTH covers INIT_REQ alone: what one phone was sent serves another branch.", bound=False)),
     "broken_group": (2, "c1c0", group("BROKEN: all senders of a group use its key directly: a two-time pad.", "nil", "nil")),
+    "broken_tesla_late": (1, "a1a1a1c0", tesla("BROKEN: TESLA's receiver takes a packet whose key may be out.", late=True)),
+    "broken_tesla_early": (1, "a1a1a1c0", tesla("BROKEN: TESLA's sender discloses a key in its own interval.", early=True)),
+    "broken_tesla_grant": (1, "a1a1a1c0", tesla("BROKEN: the receiver takes an I-Key from anybody.", grant=False)),
+    "broken_tesla_report": (1, "a1a1a1c0", tesla("BROKEN: the controller takes an I-Key from anybody.", report=False)),
+    "broken_tesla_chain": (1, "a1a1a1c0", tesla("BROKEN: a disclosed key is not followed to the I-Key.", step=False)),
 }
 
 if __name__ == "__main__":
