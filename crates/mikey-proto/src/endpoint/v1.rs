@@ -192,9 +192,11 @@ impl Endpoint {
                 Ok(())
             }
             Err(refused) => {
-                let message = refused.answer.filter(|message| message.len() <= raw.len());
-                self.out.send(from, message.as_slice());
                 let why = drop_reason(&refused.why);
+                // Who is known, and refused, is told what would do; a stranger gets no more than it sent.
+                let at_most = if why == DropReason::NoCommonGround { at_most } else { raw.len() };
+                let message = refused.answer.filter(|message| message.len() <= at_most);
+                self.out.send(from, message.as_slice());
                 // What an authenticated peer wants and does not get is news; what a stranger sends is noise.
                 if why == DropReason::NoCommonGround {
                     self.out.metrics.refused += 1;

@@ -97,6 +97,7 @@ fn what_an_authenticated_peer_says_ends_the_call_and_what_anybody_says_does_not(
         "{failed:?}"
     );
     assert_eq!(outcome(&mut world, 1).1.len(), 1, "the callee hears of it");
+    assert_eq!(world.sent.len(), 2, "the first answer says it, although it is longer than what it answers");
 
     // A wrong clock is refused before anything is authenticated: the call goes on, and says what it heard in the end.
     let mut late = config(1, &everything(), 2);
