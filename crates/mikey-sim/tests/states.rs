@@ -6,6 +6,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+#[path = "common/matrix.rs"]
+mod matrix;
+#[path = "states/resume.rs"]
+mod resume;
+#[path = "states/session.rs"]
+mod session;
 
 use core::time::Duration;
 use std::fmt::Write as _;

@@ -5,10 +5,13 @@
 mod captured;
 mod exchange;
 mod forged;
+#[path = "../common/matrix.rs"]
+mod matrix;
 mod mykey;
 mod network;
 mod peers;
 mod replay;
 mod setup;
 mod signalling;
+mod states;
 mod update;
