@@ -234,6 +234,10 @@ class Session:
         self.sk_d = self.keys.prf(self.prk, self.keys.label(0x6D763264, 0xFF, th2), self.keys.size)
         return {"th2": th2, "kem_secret": kem, "dh_secret": dh, "ikm": ikm, "prk": self.prk, "sk_d": self.sk_d, "k": self.k}
 
+    def imported(self, psk):
+        """What goes into IKM, or PRKx, for a PSK (9.4)."""
+        return self.keys.prf(psk, bytes.fromhex("6d763271"), self.keys.size)
+
     def mix(self, x):
         """CCE2: K from PRKx (12)."""
         self.prkx = self.keys.hmac(self.prk, L(x))
@@ -406,7 +410,7 @@ class Call:
         assert fits[s.exch] and (s.exch == 3 or 7 not in s.methods.values()), "methods of another exchange (R12.7)"
         s.certs = [c[1] for c in all_of(found, CERT)]
         assert bool(s.certs) == (s.exch == 3), "CERTr"
-        psk = self.psk if s.exch == 1 and 5 in s.methods.values() else b""
+        psk = s.imported(self.psk) if s.exch == 1 and 5 in s.methods.values() else b""
         s.commits = {"initiator": maybe(request, EXT, COMMIT), "responder": maybe(found, EXT, COMMIT)}
         assert (s.commits["responder"] is not None) == (6 in s.methods.values())
         made = s.derive(rands, kem, dh, psk, s.keys.hash(b"MIKEYv2 th2", L(m1), L(m2)))
@@ -510,7 +514,7 @@ class Call:
         _, start, end, (encr_alg, encr_data, mac_alg, mac) = found[index]
         assert (encr_alg, mac_alg) == s.keys.suite[5:]
         made = self.envelope(s, raw, found) if s.exch == 3 else {}
-        made |= s.mix(made.get("envelope_key", self.psk))
+        made |= s.mix(made["envelope_key"] if s.exch == 3 else s.imported(self.psk))
         nonce, plaintext, _ = s.keys.apply(s.k[0xFF], 0, 0, raw[: start + 4], encr_data)
         assert s.keys.apply(s.k[0xFF], 0, 0, raw[: start + 4], plaintext)[1:] == (encr_data, mac), "KEMAC"
         ((kind, _, _, (ty, tgk)),) = payloads(plaintext, plaintext[0], 1)

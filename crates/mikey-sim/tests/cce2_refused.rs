@@ -228,7 +228,7 @@ fn the_two_forms_are_not_mixed() {
     let parties = Parties::new(KeyKind::Ed25519);
     let (answer, bob) = judge(&parties, Mode::Cce2Rsa, &Sends::psk(&[0xE0; 32]));
     assert_eq!((answer, bob.metrics().drops(DropReason::BadSignature)), (None, 1));
-    let beside = Sends { x: vec![7; 32], certs: vec![], ..Sends::rsa(&parties.ca) };
+    let beside = Sends { x: Sends::psk(&[7; 32]).x, certs: vec![], ..Sends::rsa(&parties.ca) };
     let (answer, mut bob) = judge(&parties, Mode::Cce2Psk, &beside);
     assert_eq!(answer, Some(DataType::ERROR));
     assert!(matches!(bob.refusals()[..], [Error::Peer(PeerFault::Negotiation(_))]));
@@ -369,7 +369,8 @@ fn nothing_is_encrypted_to_a_wrong_certificate() {
 fn a_callee_that_cannot_make_v_is_nobody() {
     let parties = Parties::new(KeyKind::Ed25519);
     let psk = |x: [u8; 32], answers| {
-        let (world, sent) = calls(parties.alice(Mode::Cce2Psk, 1), Mode::Cce2Psk, &[], &x, answers);
+        let (world, sent) =
+            calls(parties.alice(Mode::Cce2Psk, 1), Mode::Cce2Psk, &[], &Sends::psk(&x).x, answers);
         assert_eq!(sent, Some(DataType::CCE2_REQ));
         world
     };

@@ -2,19 +2,25 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+#[path = "common/recorder.rs"]
+mod recorder;
 
 use core::fmt::{Debug, Write};
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 use common::hostile::with_sas;
 use common::*;
 use mikey::srtp::MasterKey;
 use mikey_crypto::srtp::SrtpPolicy;
-use mikey_crypto::{KxAnswer, KxSecret, PrfKey, Secret, SecretBytes, Signer};
+use mikey_crypto::{KxAnswer, KxSecret, PrfId, PrfKey, Secret, SecretBytes, Signer};
+use mikey_proto::v1::{self, Offer, Policy};
 use mikey_proto::{
-    Call, CertifiedKey, Endpoint, EndpointConfig, Event, PskTable, SrtpKeys, StreamKeys, Ticket, Time,
+    Call, CertifiedKey, Endpoint, EndpointConfig, Event, Exchange, PskTable, Side, SrtpKeys, Stream,
+    StreamKeys, Ticket, Time,
 };
 use mikey_sim::{KeyKind, Link, address};
+use recorder::{Recorder, recorded};
 use static_assertions::assert_not_impl_any;
 
 assert_not_impl_any!(Secret<32>: Debug, core::fmt::Display, Clone, PartialEq, core::hash::Hash);
@@ -78,12 +84,21 @@ impl Transcript {
     }
 }
 
-/// How octets look when they are printed: hexadecimal, in a list of numbers, one on a line, escaped.
-fn looks(octets: &[u8]) -> [String; 5] {
+/// How octets look when they are printed: hexadecimal, in a list of numbers, one on a line, escaped; as base64, wherever
+/// in a longer text they stand.
+fn looks(octets: &[u8]) -> [String; 8] {
     let hex: String = octets.iter().map(|o| format!("{o:02x}")).collect();
     let list = octets.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
     let lines = octets.iter().map(|o| format!("{o},\n")).collect::<String>();
-    [hex.to_uppercase(), hex, list, lines, octets.escape_ascii().to_string()]
+    let [first, second, third] = [0, 1, 2].map(|from| base64(&octets[from..]));
+    [hex.to_uppercase(), hex, list, lines, octets.escape_ascii().to_string(), first, second, third]
+}
+
+/// Base64 of all groups of three octets that are whole.
+fn base64(octets: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let groups = octets.chunks_exact(3).map(|group| u32::from_be_bytes([0, group[0], group[1], group[2]]));
+    groups.flat_map(|bits| [18, 12, 6, 0].map(|at| char::from(DIGITS[(bits >> at) as usize % 64]))).collect()
 }
 
 fn drain(pair: &mut Pair, transcript: &mut Transcript) {
@@ -139,14 +154,40 @@ fn whole_life(mut pair: Pair) -> (Pair, Transcript) {
     (pair, transcript)
 }
 
+/// The pair with a provider that remembers every key of its hash: PRK, SK_d, TGKs, what AUTH is made with.
+fn remembering(mut ends: [EndpointConfig; 2], long_request: bool) -> (Pair, [&'static Recorder; 2]) {
+    let recorders = ends.each_mut().map(|end| {
+        let (provider, recorder) = recorded(end.provider.clone(), PrfId::HMAC_SHA_256);
+        (end.provider, end.policy.prfs) = (provider, vec![PrfId::HMAC_SHA_256]);
+        recorder
+    });
+    let [alice, bob] = ends;
+    let mut pair = Pair::new(Link::perfect(1), alice, bob);
+    pair.long_request = long_request;
+    (pair, recorders)
+}
+
 // R8.4
 #[test]
 fn no_key_is_printed_and_none_is_sent() {
     let parties = Parties::new(KeyKind::Ed25519);
-    let mut pairs: Vec<_> = Mode::EVERY.iter().map(|mode| parties.pair(*mode, Link::perfect(1), 1)).collect();
-    pairs.push(Pair::new(Link::perfect(1), with_sas(ALICE, 1), with_sas(BOB, 2)));
-    for pair in pairs {
-        let (pair, transcript) = whole_life(pair);
+    let of_mode =
+        |mode: &Mode| remembering([parties.alice(*mode, 2), parties.bob(*mode, 3)], *mode == Mode::Cce2Rsa);
+    let mut pairs: Vec<_> = Mode::EVERY.iter().map(of_mode).collect();
+    pairs.push(remembering([with_sas(ALICE, 1), with_sas(BOB, 2)], false));
+    for (pair, recorders) in pairs {
+        let (pair, mut transcript) = whole_life(pair);
+        let known = transcript.secrets.len();
+        for (key, _) in recorders.iter().flat_map(|recorder| recorder.take().macs) {
+            // PRK's own key is the nonces, which everybody sees.
+            let is_public = pair.world.sent.iter().any(|d| d.bytes.windows(32).any(|w| key.starts_with(w)));
+            if !is_public {
+                transcript.secrets.push(key);
+            }
+        }
+        assert!(transcript.secrets.len() > known + 40, "no key of the schedule was seen");
+        transcript.secrets.sort();
+        transcript.secrets.dedup();
         assert!(transcript.secrets.len() > 16 && transcript.printed.len() > 2000, "nothing was tested");
         for secret in &transcript.secrets {
             for look in looks(secret) {
@@ -161,6 +202,56 @@ fn no_key_is_printed_and_none_is_sent() {
     }
 }
 
+/// What HMAC is given under this PSK in a call, by version 2 or by version 1.
+fn uses_of_psk(exchange: Option<Exchange>, prf: PrfId) -> BTreeSet<Vec<u8>> {
+    let psk = [7; 32];
+    let ends = [with_psk(ALICE, BOB, psk, 1), with_psk(BOB, ALICE, psk, 2)].map(|mut end| {
+        let recorder;
+        (end.provider, recorder) = recorded(end.provider, prf);
+        end.policy.prfs = vec![prf];
+        end.policy.exchanges = vec![exchange.unwrap_or(Exchange::Cce)];
+        end.v1 = Some(Policy::modern());
+        end.unix_time_at_zero = Some(NOW);
+        (end, recorder)
+    });
+    let [(alice, a), (bob, b)] = ends;
+    let mut pair = Pair::new(Link::perfect(1), alice, bob);
+    if exchange.is_some() {
+        pair.start(BOB).run(Time::from_secs(5)).established();
+    } else {
+        let stream = Stream::new(Side::Local, SrtpPolicy::AES_CM_128_HMAC_SHA1_80);
+        let streams = vec![Stream { ssrc: Some(7), ..stream }];
+        let offer = Offer::new(v1::Mode::Psk, name(BOB), streams);
+        pair.world.act(0, |now, alice: &mut Endpoint| alice.connect_v1(now, address(1), &offer)).unwrap();
+        pair.run(Time::from_secs(5));
+        assert_eq!(pair.metrics(1).sessions, 1);
+    }
+    let [of_alice, of_bob] = [a, b].map(|recorder| {
+        let macs = recorder.take().macs;
+        let inside = |data: &[u8]| data.windows(psk.len()).any(|window| window == psk);
+        assert!(!macs.iter().any(|(_, data)| inside(data)), "the PSK was hashed as it is");
+        macs.into_iter().filter(|(key, _)| *key == psk).map(|(_, data)| data).collect::<BTreeSet<_>>()
+    });
+    assert_eq!(of_alice, of_bob);
+    of_alice
+}
+
+/// Version 1 and version 2, and each exchange of it, may have one secret: what version 2 makes of it is made of nothing else,
+/// and under a label that version 1 does not have.
+// R9.20
+#[test]
+fn one_secret_is_another_key_for_each_use() {
+    let label = BTreeSet::from([b"mv2q".to_vec()]);
+    for exchange in [Exchange::Cce, Exchange::Cce2Psk] {
+        for prf in [PrfId::HMAC_SHA_256, PrfId::HMAC_SHA_384] {
+            assert_eq!(uses_of_psk(Some(exchange), prf), label, "{exchange:?}, {prf:?}");
+        }
+    }
+    let version1 = uses_of_psk(None, PrfId::HMAC_SHA_256);
+    assert!(version1.len() >= 3, "encryption, authentication and salt: {version1:?}");
+    assert!(version1.is_disjoint(&label));
+}
+
 /// The look for secrets finds one that is there.
 #[test]
 fn a_key_that_is_printed_is_found() {
@@ -170,4 +261,6 @@ fn a_key_that_is_printed_is_found() {
     let found = |printed: &str| looks(&key).iter().any(|look| printed.contains(look));
     assert!(found(&transcript.printed));
     assert!(found("key=3a00ff1041424307") && !found("nothing here"));
+    // Base64 of the key, of `x` and the key, of `xy` and the key.
+    assert!(found("OgD/EEFCQwc=") && found("eDoA/xBBQkMH") && found("eHk6AP8QQUJDBw=="));
 }

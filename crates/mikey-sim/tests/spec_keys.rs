@@ -168,8 +168,13 @@ fn init(kind: Kind, [m1, m2]: [&[u8]; 2], log: &Log, prf: mikey_crypto::Prf) -> 
     let ikm = log.macs.iter().find(|(key, _)| *key == rands).expect("no PRK was computed");
     let [kem, dh, psk] = &fields(&ikm.1).expect("IKM")[..] else { panic!("IKM has three fields") };
     assert_eq!(kem.len(), if kind == Kind::Hybrid { 32 } else { 0 });
-    assert_eq!(&psk[..], if matches!(kind, Kind::Psk | Kind::Hybrid) { &PSK[..] } else { &[] });
-    values.set("KEM secret, or empty", kem).set("DH secret", dh).set("PSK, or empty", psk);
+    if matches!(kind, Kind::Psk | Kind::Hybrid | Kind::Cce2Psk) {
+        values.set("PSK", PSK);
+        derive(&mut values, &mut expected, prf);
+    }
+    let in_ikm = matches!(kind, Kind::Psk | Kind::Hybrid);
+    assert_eq!(&psk[..], if in_ikm { &values.of["imported PSK"][..] } else { &[] });
+    values.set("KEM secret, or empty", kem).set("DH secret", dh).set("imported PSK, or empty", psk);
     let ikm = values.eval(formula("8.3", "IKM"));
     values.set("IKM", ikm);
     let (key, data) = values.arguments(formula("8.3", "PRK"));
@@ -222,8 +227,8 @@ fn handshake_2(kind: Kind, messages: [&[u8]; 4], log: &Log, prf: mikey_crypto::P
         let all = log.macs.iter().filter(|(k, _)| k == key).filter_map(|(_, data)| fields(data));
         all.filter(|f| f.len() == 1 && f[0].len() == len).map(|mut f| f.remove(0)).next().expect("mixed in")
     };
-    let x = mixed(&values.of["PRK"], 32);
-    assert_eq!(x == PSK, kind == Kind::Cce2Psk);
+    let x = mixed(&values.of["PRK"], if kind == Kind::Cce2Psk { prf.hash_len() } else { 32 });
+    assert_eq!(Some(&x) == values.of.get("imported PSK"), kind == Kind::Cce2Psk);
     let (key, data) = values.set("x", x).arguments(formula("12", "PRKx"));
     let prkx = values.eval(formula("12", "PRKx"));
     expected.macs.push(("PRKx".to_owned(), key, data));

@@ -11,7 +11,7 @@ mod transcript;
 pub use group::GroupCipher;
 pub(crate) use protect::Parts;
 pub(crate) use protect::{MessageNonce, Protection, xor_into};
-pub(crate) use schedule::{EarlyKeys, InitKeys, InitSecrets, Prk, SessionKeys, Tgk};
+pub(crate) use schedule::{EarlyKeys, InitKeys, InitSecrets, Prk, SessionKeys, Tgk, import_psk};
 pub(crate) use transcript::{Transcript, l, th2};
 
 /// Who of the two, for the life of a session, also when the responder starts an exchange.

@@ -30,14 +30,22 @@ const CONTINUITY: [u8; 4] = *b"mv2c";
 const EARLY: [u8; 4] = *b"mv2y";
 const SAS: [u8; 4] = *b"mv2s";
 const LEAF: [u8; 4] = *b"mv2l";
+const IMPORTED: [u8; 4] = *b"mv2q";
 
 /// What goes into PRK.
 pub(crate) struct InitSecrets<'a> {
     pub(crate) rand_i: &'a [u8; 32],
     pub(crate) rand_r: &'a [u8; 32],
     pub(crate) shared: KxSecret,
-    /// The PSK if PSK was chosen in a direction and EXCH is CCE, else empty.
+    /// The imported PSK if PSK was chosen in a direction and EXCH is CCE, else empty; of RESUME the RPSK.
     pub(crate) psk: &'a [u8],
+}
+
+/// What a PSK is in this protocol and with this hash. The same secret in RFC 3830's methods, or anywhere else, leads to other
+/// keys: version 2 takes no other octets from it.
+// R9.20
+pub(crate) fn import_psk(prf: Prf, psk: &SecretBytes) -> SecretBytes {
+    prf.derive(psk.expose(), &[&IMPORTED], prf.hash_len())
 }
 
 /// PRK, or PRKx.
@@ -69,7 +77,7 @@ impl Prk {
         Self { prf, suite, csb_id, rands, th2, key }
     }
 
-    /// PRKx of CCE2: `x` is the PSK or the envelope key.
+    /// PRKx of CCE2: `x` is the imported PSK or the envelope key.
     pub(crate) fn mix(&self, x: &SecretBytes) -> Self {
         let x = x.expose();
         Self { key: self.prf.hash.hmac(self.key.expose(), &[&l(&[x]), x]), ..*self }

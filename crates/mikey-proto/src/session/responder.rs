@@ -28,7 +28,7 @@ use crate::config::{Expected, Signalled};
 use crate::credential::Identity;
 use crate::error::{ApiMisuse, DropReason, Error, Fault};
 use crate::event::Event;
-use crate::keys::{InitKeys, InitSecrets, Prk, Role, SessionKeys, Transcript, th2};
+use crate::keys::{InitKeys, InitSecrets, Prk, Role, SessionKeys, Transcript, import_psk, th2};
 use crate::name::Name;
 use crate::negotiate::{Abilities, Choice, Proposal};
 use crate::policy::Exchange;
@@ -221,7 +221,7 @@ impl HalfOpen {
         let init_resp = agreement.init_resp(request, session.spi_r, &rand_r, commit, &kx.value)?;
         let Agreement { identity, init_name, retargeted_from, offer, signalled, .. } = agreement;
         let psk = match choice.uses_psk() {
-            true => find_psk(cx, &init_name, identity.name())?,
+            true => import_psk(prf, &find_psk(cx, &init_name, identity.name())?),
             false => SecretBytes::empty(),
         };
         let secrets = InitSecrets {

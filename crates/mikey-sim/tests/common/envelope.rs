@@ -14,7 +14,7 @@ use rcgen::KeyUsagePurpose;
 
 use super::craft::leak;
 use super::hand::{HandCallee, HandCaller, stream};
-use super::mallory::{Leg, id, l};
+use super::mallory::{Leg, id, imported, l};
 use super::{ALICE, BOB, name};
 
 /// RSA keys of Alice and Bob, for signatures and for decryption: drawn once, since making one takes a second.
@@ -65,7 +65,7 @@ pub fn msp(exchange: u8, offers: bool) -> Msp<'static> {
 
 /// What a caller puts into CCE2_REQ. What is `None` or empty is made as it should be, or left out.
 pub struct Sends {
-    /// PSK or envelope key.
+    /// Imported PSK or envelope key.
     pub x: Vec<u8>,
     /// Key data in KEMAC: type and key.
     pub keys: Vec<(u8, Vec<u8>)>,
@@ -90,7 +90,7 @@ impl Sends {
     /// All that CCE2 with this PSK needs.
     pub fn psk(psk: &[u8]) -> Self {
         Self {
-            x: psk.to_vec(),
+            x: imported(provider(0).prf(PrfId::HMAC_SHA_256).unwrap(), psk),
             keys: vec![(0, vec![0x5A; 32])],
             kv: Kv::Null,
             certs: Vec::new(),

@@ -17,6 +17,11 @@ pub fn l(x: &[u8]) -> Vec<u8> {
     out
 }
 
+/// What goes into PRK, or PRKx, for a PSK.
+pub fn imported(prf: Prf, psk: &[u8]) -> Vec<u8> {
+    prf.derive(psk, &[&0x6D76_3271_u32.to_be_bytes()], prf.hash_len()).expose().to_vec()
+}
+
 /// What one INIT leads to for whoever knows the secret of its key exchange.
 pub struct Leg {
     prf: Prf,
@@ -36,12 +41,13 @@ impl Leg {
         let suite = provider.suite(SuiteId(answer.choice.first(MspParam::SUITE).unwrap())).unwrap();
         let th2 = prf.hash.digest(&[b"MIKEYv2 th2", &l(m1), &l(m2)]).as_ref().to_vec();
         let rands = [&request.rand[..], answer.rand].concat();
-        let ikm = [l(secret.kem.expose()), l(secret.dh.expose()), l(psk)].concat();
+        let psk = if psk.is_empty() { Vec::new() } else { imported(prf, psk) };
+        let ikm = [l(secret.kem.expose()), l(secret.dh.expose()), l(&psk)].concat();
         let prk = prf.hash.hmac(&rands, &[&ikm]);
         Self { prf, suite, csb_id: answer.csb_id, fragment: 0, th2, prk }
     }
 
-    /// The same with PRKx for PRK: `x` is a PSK or an envelope key.
+    /// The same with PRKx for PRK: `x` is an imported PSK or an envelope key.
     pub fn mix(&self, x: &[u8]) -> Self {
         let prk = self.prf.hash.hmac(self.prk.expose(), &[&l(x)]);
         let th2 = self.th2.clone();

@@ -14,7 +14,7 @@ use crate::auth::{self, Covered, Peer};
 use crate::config::{Retarget, Signalled};
 use crate::error::{ApiMisuse, DropReason, Error, Fault, PeerFault};
 use crate::group::{self, GroupGrant};
-use crate::keys::{InitKeys, InitSecrets, Prk, Role, SessionKeys, Transcript, th2};
+use crate::keys::{InitKeys, InitSecrets, Prk, Role, SessionKeys, Transcript, import_psk, th2};
 use crate::name::Name;
 use crate::negotiate::{Choice, Proposal};
 use crate::policy::Exchange;
@@ -98,7 +98,10 @@ impl Branch {
         cx.out.metrics.key_exchanges += 1;
         let secret = first.kx.agree(answer.dh.value)?;
         let psk = match choice.uses_psk() {
-            true => cx.config.psks.psk(&shared.init_name, &peer_name).ok_or(ApiMisuse::NoCredential)?,
+            true => {
+                let psk = cx.config.psks.psk(&shared.init_name, &peer_name).ok_or(ApiMisuse::NoCredential)?;
+                import_psk(prf, &psk)
+            }
             false => SecretBytes::empty(),
         };
         let secrets = InitSecrets {
