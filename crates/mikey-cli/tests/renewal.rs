@@ -93,11 +93,39 @@ fn caller_and_callee_renew_their_keys() {
     }
 }
 
+/// The master keys and salts of a key log, each once.
+fn logged(log: &str) -> Vec<Vec<u8>> {
+    let lines = log.lines().filter(|line| line.starts_with("SRTP "));
+    let words = lines.flat_map(|line| line.split(' ').skip(7));
+    let mut secrets: Vec<_> =
+        words.map(|word| data_encoding::HEXLOWER_PERMISSIVE.decode(word.as_bytes()).unwrap()).collect();
+    secrets.sort();
+    secrets.dedup();
+    secrets
+}
+
+/// A secret as it may stand in a log: as it is, in hex of either case, in base64, as a list of numbers.
+fn looks(secret: &[u8]) -> [Vec<u8>; 5] {
+    let list = secret.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
+    let texts = [
+        data_encoding::HEXLOWER.encode(secret),
+        data_encoding::HEXUPPER.encode(secret),
+        data_encoding::BASE64_NOPAD.encode(&secret[..secret.len() / 3 * 3]),
+        list,
+    ];
+    let [lower, upper, base64, list] = texts.map(String::into_bytes);
+    [secret.to_vec(), lower, upper, base64, list]
+}
+
+fn contains(octets: &[u8], part: &[u8]) -> bool {
+    octets.windows(part.len()).any(|window| window == part)
+}
+
 #[test]
 fn a_call_with_a_ticket_speaks_with_its_first_message() {
     let place = Place::furnished();
     for arguments in ["", "--psk --policy fips", "--sas", "--rekey --fast", "--policy pq-required --fast"] {
-        let demo = place.run(&format!("--json demo --resume --keylog keys {arguments}"));
+        let demo = place.run(&format!("--json demo --resume --keylog keys --pcap call.pcap {arguments}"));
         complete(&demo, 2);
         let resume: Vec<String> =
             types(&demo).into_iter().filter(|name| name.starts_with("RESUME")).collect();
@@ -121,6 +149,19 @@ fn a_call_with_a_ticket_speaks_with_its_first_message() {
         assert!(header[0].starts_with("# mikey key log 1: "), "{log}");
         let keys = log.lines().filter(|line| line.starts_with("SRTP ")).count();
         assert!(keys >= 4 + 2 + 4, "{log}");
+        // And nowhere else: what was printed and what was captured hold none of them.
+        let capture = std::fs::read(place.path("call.pcap")).unwrap();
+        let decoded = place.ok("decode call.pcap");
+        let printed = [&demo.out, &demo.err, &decoded.out, &decoded.err].map(|text| text.as_bytes());
+        let secrets = logged(&log);
+        assert!(secrets.len() >= 2 * (2 + 1 + 2), "{log}");
+        for secret in &secrets {
+            let found = |octets: &&[u8]| looks(secret).iter().any(|look| contains(octets, look));
+            assert!(!printed.iter().any(found), "{arguments}: a key is printed");
+            assert!(!found(&&capture[..]), "{arguments}: a key is in the capture");
+            assert!(contains(log.as_bytes(), &looks(secret)[1]), "the look finds what is there");
+        }
+        std::fs::remove_file(place.path("call.pcap")).unwrap();
         std::fs::remove_file(place.path("keys")).unwrap();
     }
 }
