@@ -292,10 +292,11 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn send(&mut self, to: SocketAddr, datagrams: &[Vec<u8>]) {
+    pub(crate) fn send(&mut self, to: SocketAddr, datagrams: &[impl AsRef<[u8]>]) {
         for bytes in datagrams {
+            let bytes = bytes.as_ref().to_vec();
             self.metrics.sent(bytes.len());
-            self.queue.push_back(Output::Transmit { to, bytes: bytes.clone() });
+            self.queue.push_back(Output::Transmit { to, bytes });
         }
     }
 

@@ -14,15 +14,16 @@ use crate::time::Time;
 /// Half-open sessions by their SPIs and by their first message.
 ///
 /// One that has become a session leaves its INIT_RESP here until its time is over, since the INIT_REQ may still be repeated.
+/// Anyone can fill this table, so its keys are short: of the SPIs it is ours, of the first message a part of its hash.
 #[derive(Default)]
 pub(crate) struct HalfOpenTable {
-    sessions: HashMap<Session, Entry>,
-    by_first: HashMap<Digest, Session>,
+    sessions: HashMap<SpiR, Entry>,
+    by_first: HashMap<First, SpiR>,
     /// In the order of their expiry; entries that are gone are skipped.
-    queue: VecDeque<(Time, Session)>,
-    crowds: HashMap<IpAddr, Crowd>,
+    queue: VecDeque<(Time, SpiR)>,
+    crowds: HashMap<Network, Crowd>,
     /// Those that hold fragments, in the order of their first one; some are gone or hold none any more.
-    holders: VecDeque<Session>,
+    holders: VecDeque<SpiR>,
     /// Octets of memory that fragments take.
     held: usize,
     open: usize,
@@ -33,9 +34,22 @@ pub(crate) struct HalfOpenTable {
 /// How long a wasted key exchange counts as load.
 const WASTED: Duration = Duration::from_secs(15);
 
+/// The responder's SPI, which we drew.
+type SpiR = u64;
+
+/// As much of a first message's hash as nobody finds twice for a message of somebody else.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct First([u8; 16]);
+
+impl From<&Digest> for First {
+    fn from(digest: &Digest) -> Self {
+        Self(digest.as_ref().first_chunk().copied().unwrap_or_default())
+    }
+}
+
 struct Entry {
-    first: Digest,
-    address: IpAddr,
+    first: First,
+    network: Network,
     cookie: Cookie,
     state: State,
 }
@@ -65,11 +79,13 @@ impl Crowd {
 
 enum State {
     Open(Box<HalfOpen>),
-    /// It became a session.
-    Taken {
-        remote: SocketAddr,
-        init_resp: Vec<u8>,
-    },
+    Taken(Box<Taken>),
+}
+
+/// What is left of one that became a session.
+struct Taken {
+    remote: SocketAddr,
+    init_resp: Box<[u8]>,
 }
 
 impl HalfOpenTable {
@@ -102,16 +118,20 @@ impl HalfOpenTable {
     /// The answer that this first message drew, and where it went.
     // R10.7
     pub(crate) fn answer(&self, first: &Digest) -> Option<(SocketAddr, &[u8])> {
-        match &self.sessions.get(self.by_first.get(first)?)?.state {
+        match &self.sessions.get(self.by_first.get(&first.into())?)?.state {
             State::Open(half_open) => Some((half_open.remote, &half_open.init_resp)),
-            State::Taken { remote, init_resp } => Some((*remote, init_resp)),
+            State::Taken(taken) => Some((taken.remote, &taken.init_resp)),
         }
     }
 
     pub(crate) fn get_mut(&mut self, session: &Session) -> Option<&mut HalfOpen> {
-        match &mut self.sessions.get_mut(session)?.state {
+        self.find(session.spi_r).filter(|half_open| half_open.header.session == *session)
+    }
+
+    fn find(&mut self, spi_r: SpiR) -> Option<&mut HalfOpen> {
+        match &mut self.sessions.get_mut(&spi_r)?.state {
             State::Open(half_open) => Some(half_open),
-            State::Taken { .. } => None,
+            State::Taken(_) => None,
         }
     }
 
@@ -125,12 +145,12 @@ impl HalfOpenTable {
             if holders.len() > 2 * sessions.len() {
                 holders.retain(|holder| sessions.contains_key(holder));
             }
-            holders.push_back(*session);
+            holders.push_back(session.spi_r);
         }
         let mut forgotten = 0;
         while self.held > MAX_HELD_FRAGMENTS {
             let Some(oldest) = self.holders.pop_front() else { break };
-            let Some(half_open) = self.get_mut(&oldest) else { continue };
+            let Some(half_open) = self.find(oldest) else { continue };
             let held = half_open.held();
             half_open.forget_fragments();
             self.held = self.held.saturating_sub(held);
@@ -139,83 +159,94 @@ impl HalfOpenTable {
         forgotten
     }
 
-    pub(crate) fn insert(&mut self, expires: Time, first: Digest, cookie: Cookie, half_open: Box<HalfOpen>) {
-        let session = half_open.header.session;
-        let address = network(half_open.remote);
-        *self.crowds.entry(address).or_default().count(cookie) += 1;
+    pub(crate) fn insert(&mut self, expires: Time, first: &Digest, cookie: Cookie, half_open: Box<HalfOpen>) {
+        let first = First::from(first);
+        let spi_r = half_open.header.session.spi_r;
+        let network = network(half_open.remote);
+        *self.crowds.entry(network).or_default().count(cookie) += 1;
         self.open += 1;
-        self.by_first.insert(first, session);
+        self.add(expires, spi_r, Entry { first, network, cookie, state: State::Open(half_open) });
+    }
+
+    fn add(&mut self, expires: Time, spi_r: SpiR, entry: Entry) {
+        let first = entry.first;
+        if let Some(other) = self.sessions.insert(spi_r, entry) {
+            // Chance gave an SPI twice.
+            self.gone(&other);
+        }
+        self.by_first.insert(first, spi_r);
         // Those from signalling live longer; the queue stays in the order of expiry.
         let at = self.queue.partition_point(|(other, _)| *other <= expires);
-        self.queue.insert(at, (expires, session));
-        self.sessions.insert(session, Entry { first, address, cookie, state: State::Open(half_open) });
+        self.queue.insert(at, (expires, spi_r));
     }
 
     /// Remembers the answer to a first message that became a session at once: RESUME.
     pub(crate) fn remember(
         &mut self,
         expires: Time,
-        first: Digest,
+        first: &Digest,
         session: Session,
         remote: SocketAddr,
         answer: Vec<u8>,
     ) {
-        let state = State::Taken { remote, init_resp: answer };
-        self.by_first.insert(first, session);
-        let at = self.queue.partition_point(|(other, _)| *other <= expires);
-        self.queue.insert(at, (expires, session));
-        self.sessions
-            .insert(session, Entry { first, address: network(remote), cookie: Cookie::Shown, state });
+        let first = First::from(first);
+        let state = State::Taken(Box::new(Taken { remote, init_resp: answer.into_boxed_slice() }));
+        let entry = Entry { first, network: network(remote), cookie: Cookie::Shown, state };
+        self.add(expires, session.spi_r, entry);
     }
 
     /// Takes one out that has become a session; its INIT_RESP stays.
     pub(crate) fn take(&mut self, session: &Session) -> Option<Box<HalfOpen>> {
-        let entry = self.sessions.get_mut(session)?;
+        self.get_mut(session)?;
+        let entry = self.sessions.get_mut(&session.spi_r)?;
         let State::Open(half_open) = &mut entry.state else { return None };
         let (remote, init_resp) = (half_open.remote, std::mem::take(&mut half_open.init_resp));
-        let (address, cookie) = (entry.address, entry.cookie);
-        let before = std::mem::replace(&mut entry.state, State::Taken { remote, init_resp });
-        self.closed(address, cookie);
-        if let State::Open(half_open) = &before {
-            self.held = self.held.saturating_sub(half_open.held());
-        }
-        match before {
-            State::Open(half_open) => Some(half_open),
-            State::Taken { .. } => None,
-        }
+        let (network, cookie) = (entry.network, entry.cookie);
+        let taken = State::Taken(Box::new(Taken { remote, init_resp }));
+        let State::Open(half_open) = std::mem::replace(&mut entry.state, taken) else { return None };
+        self.closed(network, cookie);
+        self.held = self.held.saturating_sub(half_open.held());
+        Some(half_open)
     }
 
     /// Removes the open one that this first message led to.
     pub(crate) fn forget(&mut self, first: &Digest) {
-        let Some(session) = self.by_first.get(first).copied() else { return };
-        if let Some(Entry { state: State::Open(_), address, cookie, .. }) = self.sessions.get(&session) {
-            let (address, cookie) = (*address, *cookie);
-            self.sessions.remove(&session);
-            self.by_first.remove(first);
-            self.closed(address, cookie);
+        let first = First::from(first);
+        let Some(spi_r) = self.by_first.get(&first).copied() else { return };
+        let open = |entry: &Entry| matches!(entry.state, State::Open(_));
+        if self.sessions.get(&spi_r).is_some_and(open) {
+            self.remove(spi_r);
         }
     }
 
     /// Makes room by removing the oldest one.
     pub(crate) fn evict_oldest(&mut self) -> bool {
-        while let Some((_, session)) = self.queue.pop_front() {
-            let Some(entry) = self.sessions.remove(&session) else { continue };
-            self.by_first.remove(&entry.first);
-            if let State::Open(half_open) = &entry.state {
-                self.held = self.held.saturating_sub(half_open.held());
-                self.closed(entry.address, entry.cookie);
+        while let Some((_, spi_r)) = self.queue.pop_front() {
+            if self.remove(spi_r) {
+                return true;
             }
-            return true;
         }
         false
     }
 
-    fn closed(&mut self, address: IpAddr, cookie: Cookie) {
+    fn remove(&mut self, spi_r: SpiR) -> bool {
+        self.sessions.remove(&spi_r).inspect(|entry| self.gone(entry)).is_some()
+    }
+
+    fn gone(&mut self, entry: &Entry) {
+        self.by_first.remove(&entry.first);
+        if let State::Open(half_open) = &entry.state {
+            self.held = self.held.saturating_sub(half_open.held());
+            self.closed(entry.network, entry.cookie);
+        }
+    }
+
+    fn closed(&mut self, network: Network, cookie: Cookie) {
         self.open -= 1;
-        if let Some(crowd) = self.crowds.get_mut(&address) {
+        if let Some(crowd) = self.crowds.get_mut(&network) {
             *crowd.count(cookie) -= 1;
             if *crowd == Crowd::default() {
-                self.crowds.remove(&address);
+                self.crowds.remove(&network);
             }
         }
     }
@@ -227,14 +258,19 @@ impl HalfOpenTable {
 
     pub(crate) fn expire(&mut self, now: Time) {
         while self.wake().is_some_and(|at| at <= now) {
-            self.evict_oldest();
+            if let Some((_, spi_r)) = self.queue.pop_front() {
+                self.remove(spi_r);
+            }
         }
     }
 }
 
-fn network(from: SocketAddr) -> IpAddr {
+/// The first half of an IPv6 address, or an IPv4 address behind a prefix that no IPv6 address has: ::/8 is reserved.
+type Network = u64;
+
+fn network(from: SocketAddr) -> Network {
     match from.ip().to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) & !u128::from(u64::MAX)).into()),
+        IpAddr::V4(ip) => 0xFFFF_0000_0000 | Network::from(u32::from(ip)),
+        IpAddr::V6(ip) => ip.octets().first_chunk().copied().map_or(0, Network::from_be_bytes),
     }
 }

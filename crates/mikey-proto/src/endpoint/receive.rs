@@ -109,7 +109,7 @@ impl Endpoint {
                 }
                 self.out.send(from, std::slice::from_ref(&half_open.init_resp));
                 let expires = self.now + config.answers_kept();
-                self.half_open.insert(expires, first, verified, half_open);
+                self.half_open.insert(expires, &first, verified, half_open);
                 Ok(())
             }
             Reception::Refused(number, lists) => {
@@ -138,7 +138,7 @@ impl Endpoint {
         let config = Arc::clone(&self.config);
         let mut cx = Cx { now: self.now, config: &config, out: &mut self.out };
         if let Some((known, answer)) = self.half_open.answer(first) {
-            resend(&mut cx, from, known, octets, &[answer.to_vec()]);
+            resend(&mut cx, from, known, octets, &[answer]);
             return Err(DropReason::Repeat);
         }
         let crowd = self.half_open.crowd(from);

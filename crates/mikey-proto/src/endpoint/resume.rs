@@ -141,7 +141,7 @@ impl Endpoint {
         if self.half_open.remembered() >= self.config.max_half_open && self.half_open.evict_oldest() {
             self.out.metrics.half_open_evicted += 1;
         }
-        self.half_open.remember(expires, first, header.session, from, response);
+        self.half_open.remember(expires, &first, header.session, from, response);
         let mut established = Established::new(&self.config, self.now, origin, keys, Inbound::after(0));
         if !recorded {
             let config = Arc::clone(&self.config);

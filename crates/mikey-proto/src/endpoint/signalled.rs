@@ -192,8 +192,8 @@ impl Endpoint {
                 if self.half_open.remembered() >= config.max_half_open && self.half_open.evict_oldest() {
                     self.out.metrics.half_open_evicted += 1;
                 }
-                let answer = half_open.init_resp.clone();
-                self.half_open.insert(now + SIGNALLED_LIFETIME, first, Cookie::Shown, half_open);
+                let answer = half_open.init_resp.to_vec();
+                self.half_open.insert(now + SIGNALLED_LIFETIME, &first, Cookie::Shown, half_open);
                 Ok(answer)
             }
             Reception::Refused(error, _) => Err(SignallingError::NoCommonGround { error }),

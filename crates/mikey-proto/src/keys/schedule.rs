@@ -48,10 +48,8 @@ pub(crate) fn import_psk(prf: Prf, psk: &SecretBytes) -> SecretBytes {
     prf.derive(psk.expose(), &[&IMPORTED], prf.hash_len())
 }
 
-/// PRK, or PRKx.
+/// PRK, or PRKx: all that is kept of a session whose second request has not come, so no key of it is derived ahead.
 pub(crate) struct Prk {
-    prf: Prf,
-    suite: Suite,
     csb_id: u32,
     rands: [u8; 64],
     th2: Digest,
@@ -60,13 +58,7 @@ pub(crate) struct Prk {
 
 impl Prk {
     // R8.2
-    pub(crate) fn extract(
-        prf: Prf,
-        suite: Suite,
-        csb_id: u32,
-        th2: Digest,
-        secrets: InitSecrets<'_>,
-    ) -> Self {
+    pub(crate) fn extract(prf: Prf, csb_id: u32, th2: Digest, secrets: InitSecrets<'_>) -> Self {
         let mut rands = [0; 64];
         for (to, from) in rands.iter_mut().zip(secrets.rand_i.iter().chain(secrets.rand_r)) {
             *to = *from;
@@ -74,26 +66,27 @@ impl Prk {
         let KxSecret { kem, dh } = secrets.shared;
         let (kem, dh, psk) = (kem.expose(), dh.expose(), secrets.psk);
         let key = prf.hash.hmac(&rands, &[&l(&[kem]), kem, &l(&[dh]), dh, &l(&[psk]), psk]);
-        Self { prf, suite, csb_id, rands, th2, key }
+        Self { csb_id, rands, th2, key }
     }
 
     /// PRKx of CCE2: `x` is the imported PSK or the envelope key.
-    pub(crate) fn mix(&self, x: &SecretBytes) -> Self {
+    pub(crate) fn mix(&self, prf: Prf, x: &SecretBytes) -> Self {
         let x = x.expose();
-        Self { key: self.prf.hash.hmac(self.key.expose(), &[&l(&[x]), x]), ..*self }
+        Self { key: prf.hash.hmac(self.key.expose(), &[&l(&[x]), x]), ..*self }
     }
 
     /// The transcript as it stands after INIT.
-    pub(crate) fn transcript(&self) -> Transcript {
-        Transcript::new(self.prf, self.th2)
+    pub(crate) fn transcript(&self, prf: Prf) -> Transcript {
+        Transcript::new(prf, self.th2)
     }
 
     /// The keys of the exchange that follows.
-    pub(crate) fn keys(self) -> InitKeys {
-        let Self { prf, suite, csb_id, rands, th2, key } = self;
+    pub(crate) fn keys(&self, prf: Prf, suite: Suite) -> InitKeys {
+        let Self { csb_id, rands, th2, ref key } = *self;
         let prk = prf.key(key.expose());
         let protection = protection(suite, csb_id, &prk, th2);
-        InitKeys { prf, csb_id, rands, octets: key, prk, th2, protection }
+        let octets = SecretBytes::copy_from(key.expose());
+        InitKeys { prf, csb_id, rands, octets, prk, th2, protection }
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) enum Seen {
 /// The requests of the peer.
 #[derive(Default)]
 pub(crate) struct Inbound {
-    last: Option<Answered>,
+    last: Option<Box<Answered>>,
 }
 
 struct Answered {
@@ -38,7 +38,7 @@ struct Answered {
 impl Inbound {
     /// Requests up to and with this number have been seen elsewhere.
     pub(crate) fn after(t: u32) -> Self {
-        Self { last: Some(Answered { t, request: Vec::new(), response: Vec::new() }) }
+        Self { last: Some(Box::new(Answered { t, request: Vec::new(), response: Vec::new() })) }
     }
 
     /// Classifies a request datagram by its number and its octets' hash.
@@ -57,7 +57,7 @@ impl Inbound {
     /// Keeps the response to an authenticated request.
     // R7.6
     pub(crate) fn answered(&mut self, t: u32, request: Vec<Digest>, response: Vec<Vec<u8>>) {
-        self.last = Some(Answered { t, request, response });
+        self.last = Some(Box::new(Answered { t, request, response }));
     }
 
     /// Keeps the response to the last request, which had none until now.

@@ -197,9 +197,9 @@ pub(crate) fn resend(
     from: SocketAddr,
     known: SocketAddr,
     octets: usize,
-    response: &[Vec<u8>],
+    response: &[impl AsRef<[u8]>],
 ) {
-    let len: usize = response.iter().map(Vec::len).sum();
+    let len: usize = response.iter().map(|datagram| datagram.as_ref().len()).sum();
     if from == known || len <= octets.saturating_mul(AMPLIFICATION) {
         cx.out.send(from, response);
     }

@@ -15,6 +15,7 @@
 mod cce;
 mod cce2;
 mod join;
+mod keys;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -28,7 +29,7 @@ use crate::config::{Expected, Signalled};
 use crate::credential::Identity;
 use crate::error::{ApiMisuse, DropReason, Error, Fault};
 use crate::event::Event;
-use crate::keys::{InitKeys, InitSecrets, Prk, Role, SessionKeys, Transcript, import_psk, th2};
+use crate::keys::{InitSecrets, Prk, Role, SessionKeys, Transcript, import_psk, th2};
 use crate::name::Name;
 use crate::negotiate::{Abilities, Choice, Proposal};
 use crate::policy::Exchange;
@@ -40,6 +41,7 @@ use crate::streams::Agreed;
 use crate::ticket::OPAQUE_LEN;
 
 use join::Joining;
+use keys::Keys;
 
 /// What an INIT_REQ leads to.
 pub(crate) enum Reception {
@@ -49,51 +51,30 @@ pub(crate) enum Reception {
     Refused(ErrorNo, Option<Box<Proposal>>),
 }
 
-/// A session whose initiator is not known yet.
+/// A session whose initiator is not known yet. Anyone can make us keep one, so it is small: what is rare is boxed, and keys
+/// wait for the second request.
 pub(crate) struct HalfOpen {
     pub(crate) remote: SocketAddr,
     pub(crate) header: SessionHeader,
-    pub(crate) init_resp: Vec<u8>,
+    pub(crate) init_resp: Box<[u8]>,
     identity: Identity,
     /// IDi of INIT_REQ.
     init_name: Name,
     /// Whom the initiator asked for, if it was not us.
-    retargeted_from: Option<Name>,
+    retargeted_from: Option<Box<Name>>,
     choice: Choice,
-    path: Path,
+    /// The longest message that the initiator reassembles.
+    reassembly: u16,
     keys: Keys,
     opener: Opener,
     inbound: Inbound,
     /// Our share of the SAS, and what the initiator committed to.
-    sas: Option<(SasShare, [u8; 32])>,
+    sas: Option<Box<(SasShare, [u8; 32])>>,
     /// What signalling announced of this call, if it did.
-    signalled: Option<Signalled>,
+    signalled: Option<Box<Signalled>>,
     /// Who waits to be let into a group.
     joining: Option<Box<Joining>>,
     refused: bool,
-}
-
-/// What protects the second exchange.
-enum Keys {
-    Ready(Box<InitKeys>),
-    /// CCE2 with RSA: the key that PRKx needs comes in an envelope.
-    InEnvelope(Box<Prk>),
-}
-
-impl Keys {
-    fn transcript(&self) -> Transcript {
-        match self {
-            Self::Ready(keys) => keys.transcript(),
-            Self::InEnvelope(prk) => prk.transcript(),
-        }
-    }
-
-    fn ready(&self) -> Result<&InitKeys, Error> {
-        match self {
-            Self::Ready(keys) => Ok(keys),
-            Self::InEnvelope(_) => Err(Error::Bug("keys are used that are still in an envelope")),
-        }
-    }
 }
 
 /// What a half-open session that verified leaves behind.
@@ -202,7 +183,6 @@ impl HalfOpen {
         let provider = &cx.config.provider;
         let bug = Error::Bug("a choice that the provider does not have");
         let prf = provider.prf(choice.prf).ok_or(bug.clone())?;
-        let suite = provider.suite(choice.suite).ok_or(bug.clone())?;
         let group = provider.group(choice.group).ok_or(bug)?;
         let zeros = vec![0; group.answer_len()];
         let commit = choice.uses_sas().then_some(&[0; 32]);
@@ -230,26 +210,23 @@ impl HalfOpen {
             shared: kx.secret,
             psk: if choice.exchange == Exchange::Cce { psk.expose() } else { &[] },
         };
-        let prk = Prk::extract(prf, suite, request.csb_id, th2(prf.hash, m1, &init_resp), secrets);
-        let keys = match choice.exchange {
-            Exchange::Cce => Keys::Ready(Box::new(prk.keys())),
-            Exchange::Cce2Psk => Keys::Ready(Box::new(prk.mix(&psk).keys())),
-            Exchange::Cce2Rsa => Keys::InEnvelope(Box::new(prk)),
-        };
+        let prk = Prk::extract(prf, request.csb_id, th2(prf.hash, m1, &init_resp), secrets);
+        let prk = if choice.exchange == Exchange::Cce2Psk { prk.mix(prf, &psk) } else { prk };
         Ok(Self {
             remote: from,
             header: SessionHeader { session, csb_id: request.csb_id, prf: choice.prf.0 },
-            init_resp,
+            // A copy has no more room than it needs; shrinking would leave a hole beside it.
+            init_resp: init_resp.as_slice().into(),
             identity,
             init_name,
-            retargeted_from,
+            retargeted_from: retargeted_from.map(Box::new),
             choice,
-            path: Path { datagram: cx.config.path, reassembly: offer.max_message() },
-            keys,
+            reassembly: offer.max_message(),
+            keys: Keys::Later(prk),
             opener: Opener::default(),
             inbound: Inbound::default(),
-            sas: share.zip(request.sas_commit.copied()),
-            signalled,
+            sas: share.zip(request.sas_commit.copied()).map(Box::new),
+            signalled: signalled.map(Box::new),
             joining: None,
             refused: false,
         })
@@ -293,7 +270,7 @@ impl HalfOpen {
         if self.refused {
             return Err(DropReason::WrongState);
         }
-        let signer = self.open_envelope(cx, &sealed).map_err(|_| DropReason::BadSignature)?;
+        let signer = self.derive_keys(cx, &sealed).map_err(|_| DropReason::BadSignature)?;
         let Keys::Ready(keys) = &self.keys else { return Err(DropReason::WrongState) };
         let limits = (cx.config.provider.sha256, cx.config.policy.max_message);
         let (opened, digests) =
@@ -359,8 +336,11 @@ impl HalfOpen {
         let Some(number) = why.error_no() else { return Ok(Vec::new()) };
         let outline = Outline { confidential: true, ..self.outline(DataType::ERROR, Vec::new()) };
         let composed = outline.compose(&[Payload::Err(number)])?;
-        let path = Path { datagram: cx.config.path, ..self.path };
-        outline.seal(&composed, self.keys.ready()?.protection(), Role::Responder, true, path)
+        outline.seal(&composed, self.keys.ready()?.protection(), Role::Responder, true, self.path(cx))
+    }
+
+    fn path(&self, cx: &Cx<'_>) -> Path {
+        Path { datagram: cx.config.path, reassembly: self.reassembly }
     }
 
     /// What remains of a half-open session that verified.
@@ -371,9 +351,9 @@ impl HalfOpen {
             sas,
             ticket,
             local: self.identity.name().clone(),
-            retargeted_from: self.retargeted_from,
-            signalled: self.signalled,
-            reassembly: self.path.reassembly,
+            retargeted_from: self.retargeted_from.map(|name| *name),
+            signalled: self.signalled.map(|signalled| *signalled),
+            reassembly: self.reassembly,
             remote: self.remote,
             header: self.header,
             choice: self.choice,

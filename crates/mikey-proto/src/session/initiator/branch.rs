@@ -110,21 +110,24 @@ impl Branch {
             shared: secret,
             psk: if choice.exchange == Exchange::Cce { psk.expose() } else { &[] },
         };
-        let prk = Prk::extract(prf, suite, shared.csb_id, th2(prf.hash, &first.m1, answer.raw), secrets);
+        let prk = Prk::extract(prf, shared.csb_id, th2(prf.hash, &first.m1, answer.raw), secrets);
         let header = SessionHeader { session: answer.session, csb_id: shared.csb_id, prf: choice.prf.0 };
         let path = Path { datagram: cx.config.path, reassembly: peer_lists.max_message() };
         let by_cce2 = match choice.exchange {
             Exchange::Cce => None,
-            Exchange::Cce2Psk => Some(cce2::by_psk(cx, shared, &prk, &header, &peer_name, &psk)?),
+            Exchange::Cce2Psk => {
+                Some(cce2::by_psk(cx, shared, prk.mix(prf, &psk).keys(prf, suite), &header, &peer_name)?)
+            }
             Exchange::Cce2Rsa => {
                 let signalled = shared.said_of(signalled);
-                Some(cce2::by_rsa(cx, shared, &prk, &header, &peer_name, answer, signalled)?)
+                let derive = |envelope_key: &SecretBytes| prk.mix(prf, envelope_key).keys(prf, suite);
+                Some(cce2::by_rsa(cx, shared, derive, &header, &peer_name, answer, signalled)?)
             }
         };
         let (keys, datagrams, th3, sent) = match by_cce2 {
             Some(cce2::Request { datagram, keys, th3, sent }) => (keys, vec![datagram], th3, Some(sent)),
             None => {
-                let keys = prk.keys();
+                let keys = prk.keys(prf, suite);
                 let (datagrams, th3) = cce_request(cx, shared, &keys, &choice, &header, &peer_name, path)?;
                 (keys, datagrams, th3, None)
             }

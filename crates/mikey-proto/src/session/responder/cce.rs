@@ -35,7 +35,7 @@ impl HalfOpen {
         let request = CceReq::parse(sealed, &chain)?;
         let name = self.true_name(cx, &request)?;
         let method = self.choice.initiator;
-        let certified = cx.check_certificates(&request.certs, &name, method, self.signalled.as_ref())?;
+        let certified = cx.check_certificates(&request.certs, &name, method, self.signalled.as_deref())?;
         if MethodId(request.auth.method) != method {
             return Err(PeerFault::Negotiation("initiator's method").into());
         }
@@ -77,7 +77,7 @@ impl HalfOpen {
         let mut body: Vec<_> = chosen.map(Payload::Sp).collect();
         body.extend(ticket_payload.map(|ticket| Payload::Ext(Extension::ResumeTicket(ticket))));
         let composed = self.cce_response(cx, &outline, body, &[], &name, th3)?;
-        let response = outline.seal(&composed, keys.protection(), Role::Responder, true, self.path)?;
+        let response = outline.seal(&composed, keys.protection(), Role::Responder, true, self.path(cx))?;
         let shown =
             Shown { peer: proof.peer, agreed, th4: th3.th4(&composed.canon()), sas, ticket, sent: None };
         Ok(Verdict::Answered(Box::new(shown), response))
@@ -90,7 +90,7 @@ impl HalfOpen {
         keys: &InitKeys,
         request: &CceReq<'_>,
     ) -> Result<Option<Sas>, PeerFault> {
-        let ((share, commit), ns) = match (&self.sas, request.sas_reveal) {
+        let ((share, commit), ns) = match (self.sas.as_deref(), request.sas_reveal) {
             (None, None) => return Ok(None),
             (Some(sas), Some(ns)) => (sas, ns),
             _ => return Err(PeerFault::SasCommitment),
@@ -140,7 +140,7 @@ impl HalfOpen {
         let (certs, credential) = own_certificates(&self.identity, method);
         let mut body: Vec<_> = certs.into_iter().map(Payload::Cert).collect();
         body.extend(content);
-        let reveal = self.sas.as_ref().map(|(share, _)| share.octets.expose());
+        let reveal = self.sas.as_deref().map(|(share, _)| share.octets.expose());
         body.extend(reveal.map(|share| Payload::Ext(Extension::SasReveal(share))));
         let psk_credential = self.psk_credential(method);
         let credential = if credential.is_empty() { &psk_credential } else { credential };

@@ -3,7 +3,7 @@
 //! Invariant: the private key is used once for a half-open session, after a signature of its initiator has verified, and
 //! whether that went well is never seen: what fails is KEMAC.
 
-use mikey_crypto::{MethodId, SecretBytes};
+use mikey_crypto::{MethodId, Prf, SecretBytes};
 use mikey_wire::v2::{Cce2Req, Cce2Tail, Opened as OpenedChain, Sealed};
 use mikey_wire::{DataType, MacAlg, Payload, Ver, encode};
 
@@ -18,17 +18,15 @@ use crate::session::Cx;
 use crate::streams::{ReceivedOffer, answer_map};
 
 impl HalfOpen {
-    /// Verifies SIGNi and the certificate that it is by, and opens the envelope if that was not done before. Without RSA
-    /// there is nothing to do.
+    /// Verifies SIGNi and the certificate that it is by, and opens the envelope if that was not done before: who signed, and
+    /// the envelope key.
     // R12.1, R12.2
     pub(super) fn open_envelope<'a>(
-        &mut self,
+        &self,
         cx: &Cx<'_>,
+        prf: Prf,
         sealed: &Sealed<'a>,
-    ) -> Result<Option<Certified<'a>>, Error> {
-        if self.choice.exchange != Exchange::Cce2Rsa {
-            return Ok(None);
-        }
+    ) -> Result<(Option<Certified<'a>>, Option<SecretBytes>), Error> {
         let tail = Cce2Tail::parse(sealed)?.ok_or(PeerFault::AuthFailed)?;
         let certs: Vec<_> = sealed
             .clear
@@ -36,23 +34,23 @@ impl HalfOpen {
             .filter_map(|item| if let Payload::Cert(cert) = &item.payload { Some(*cert) } else { None })
             .collect();
         let method = MethodId::RSA_PSS_SHA256;
-        let signer = cx.check_certificates(&certs, &self.init_name, method, self.signalled.as_ref())?;
+        let signer = cx.check_certificates(&certs, &self.init_name, method, self.signalled.as_deref())?;
         let signer = signer.ok_or(CertificateFault::Missing)?;
         let up_to_signature = sealed.raw.len().checked_sub(tail.sign.signature.len());
         let message = up_to_signature.and_then(|len| sealed.raw.get(..len)).unwrap_or_default();
-        let covered = cce2::signed(self.keys.transcript(), self.identity.name(), message);
+        let covered = cce2::signed(self.keys.transcript(prf), self.identity.name(), message);
         let scheme = cx.config.provider.signature(method).ok_or(Error::Bug("a method without its scheme"))?;
         scheme.verify(cert::public_key(signer.end_entity)?, &covered, tail.sign.signature)?;
-        if let Keys::InEnvelope(prk) = &self.keys {
-            let decryption = self.identity.decryption().ok_or(Error::Bug("a method without its key"))?;
-            let substitute = SecretBytes::from(cx.random::<ENVELOPE_KEY>()?.to_vec());
-            let ours = cx.config.provider.sha256.digest(&[decryption.end_entity()]);
-            // An envelope for another certificate fails like one that is broken.
-            let envelope = if ours.as_ref() == tail.chash.hash { tail.pke.data } else { &[] };
-            let key = decryption.decryptor().decrypt_or(envelope, substitute);
-            self.keys = Keys::Ready(Box::new(prk.mix(&key).keys()));
+        if let Keys::Ready(_) = &self.keys {
+            return Ok((Some(signer), None));
         }
-        Ok(Some(signer))
+        let decryption = self.identity.decryption().ok_or(Error::Bug("a method without its key"))?;
+        let substitute = SecretBytes::from(cx.random::<ENVELOPE_KEY>()?.to_vec());
+        let ours = cx.config.provider.sha256.digest(&[decryption.end_entity()]);
+        // An envelope for another certificate fails like one that is broken.
+        let envelope = if ours.as_ref() == tail.chash.hash { tail.pke.data } else { &[] };
+        let key = decryption.decryptor().decrypt_or(envelope, substitute);
+        Ok((Some(signer), Some(key)))
     }
 
     /// Reads a CCE2_REQ whose KEMAC has verified, and answers it.

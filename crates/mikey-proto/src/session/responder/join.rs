@@ -58,7 +58,7 @@ impl HalfOpen {
         let (name, th3) = (&joining.peer.name, joining.th3);
         let composed = self.cce_response(cx, &outline, content, &grant.key_data(&ids), name, th3)?;
         drop(outline);
-        if composed.plaintext.len() > usize::from(self.path.reassembly) {
+        if composed.plaintext.len() > usize::from(self.reassembly) {
             return Err(ApiMisuse::TooLong.into());
         }
         let th4 = th3.th4(&composed.canon());
@@ -76,7 +76,7 @@ impl HalfOpen {
         };
         let outline = self.outline(DataType::CCE_RESP, answer.policies.map());
         let protection = self.keys.ready()?.protection();
-        let response = outline.seal(&answer.composed, protection, Role::Responder, true, self.path)?;
+        let response = outline.seal(&answer.composed, protection, Role::Responder, true, self.path(cx))?;
         drop(outline);
         let Some(Joining { peer, sas, answer: Some(answer), .. }) = self.joining.take().map(|j| *j) else {
             return Err(ApiMisuse::State.into());

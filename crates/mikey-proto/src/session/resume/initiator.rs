@@ -222,7 +222,7 @@ impl Resuming {
             shared,
             psk: self.ticket.psk.expose(),
         };
-        let keys = Prk::extract(prf, suite, self.csb_id, th2, secrets).keys();
+        let keys = Prk::extract(prf, self.csb_id, th2, secrets).keys(prf, suite);
         let parts = Parts { kemac: &response.kemac, aad: response.aad(), covered: response.maced() };
         let nonce = MessageNonce { response: true, fragment: 0, t: T_RESUME };
         let plaintext = keys.protection().open_parts(Role::Responder, nonce, &parts);

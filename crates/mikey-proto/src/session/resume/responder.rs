@@ -105,7 +105,7 @@ pub(crate) fn answer(
             shared: shared.map_or_else(none, |kx| kx.secret),
             psk: issued.psk.expose(),
         };
-        let keys = Prk::extract(prf, suite, request.csb_id, th2, secrets).keys();
+        let keys = Prk::extract(prf, request.csb_id, th2, secrets).keys(prf, suite);
         let nonce = MessageNonce { response: true, fragment: 0, t: T_RESUME };
         let response = keys.protection().seal(Role::Responder, nonce, &head, &plain)?;
         let th4 = keys.transcript().th4(&[&head, &plain]);

@@ -12,7 +12,7 @@ use super::{Branch, Shared, Shown, T_CCE};
 use crate::auth::{AuthLevel, Certified, Peer, cce2, cert};
 use crate::config::Signalled;
 use crate::error::{CertificateFault, DropReason, Error, Fault, PeerFault};
-use crate::keys::{InitKeys, MessageNonce, Prk, Role, Transcript};
+use crate::keys::{InitKeys, MessageNonce, Role, Transcript};
 use crate::limits::ENVELOPE_KEY;
 use crate::name::Name;
 use crate::session::message::Outline;
@@ -33,28 +33,26 @@ pub(super) struct Request {
     pub(super) sent: Box<Sent>,
 }
 
-/// CCE2_REQ under a pre-shared key.
+/// CCE2_REQ under keys that a pre-shared key is mixed into.
 pub(super) fn by_psk(
     cx: &Cx<'_>,
     shared: &Shared,
-    prk: &Prk,
+    keys: InitKeys,
     header: &SessionHeader,
     peer: &Name,
-    psk: &SecretBytes,
 ) -> Result<Request, Error> {
-    let keys = prk.mix(psk).keys();
     let tgk = new_tgk(cx, &keys)?;
     let datagram = compose(cx, shared, &keys, header, &tgk, PayloadType::LAST)?;
     let peer = Peer { name: peer.clone(), level: AuthLevel::Psk, certificate: None };
     Ok(finish(datagram, keys, tgk, peer))
 }
 
-/// CCE2_REQ with an envelope for the certificate in INIT_RESP, signed.
+/// CCE2_REQ with an envelope for the certificate in INIT_RESP, signed. `derive` mixes the envelope key into the keys.
 // R12.3
 pub(super) fn by_rsa(
     cx: &Cx<'_>,
     shared: &Shared,
-    prk: &Prk,
+    derive: impl FnOnce(&SecretBytes) -> InitKeys,
     header: &SessionHeader,
     peer: &Name,
     answer: &InitResp<'_>,
@@ -68,7 +66,7 @@ pub(super) fn by_rsa(
     provider.random.fill(envelope_key.expose_mut())?;
     let spki = cert::public_key(end_entity)?;
     let envelope = provider.rsa_oaep.encrypt(&*provider.random, spki, envelope_key.expose())?;
-    let keys = prk.mix(&envelope_key).keys();
+    let keys = derive(&envelope_key);
     let tgk = new_tgk(cx, &keys)?;
     let mut message = compose(cx, shared, &keys, header, &tgk, PayloadType::CHASH)?;
     let certificate = provider.sha256.digest(&[end_entity]);
