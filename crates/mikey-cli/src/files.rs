@@ -79,6 +79,16 @@ pub(crate) fn read_psk(ui: Ui, path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     Ok(psk)
 }
 
+/// Reads a key log.
+///
+/// # Errors
+/// If it cannot be read or is no text.
+pub(crate) fn read_key_log(ui: Ui, path: &Path) -> Result<Zeroizing<String>> {
+    /// A line for each end of more than a million sessions.
+    const LIMIT: u64 = 512 << 20;
+    read_secret(ui, path, LIMIT)
+}
+
 /// Reads a private key: PKCS #8 in PEM.
 ///
 /// # Errors
@@ -141,6 +151,10 @@ pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
 }
 
 fn read_secret_text(ui: Ui, path: &Path) -> Result<Zeroizing<String>> {
+    read_secret(ui, path, MAX_CREDENTIAL_FILE)
+}
+
+fn read_secret(ui: Ui, path: &Path, limit: u64) -> Result<Zeroizing<String>> {
     if let Ok(metadata) = std::fs::metadata(path)
         && metadata.is_file()
         && metadata.permissions().mode() & 0o077 != 0
@@ -150,11 +164,12 @@ fn read_secret_text(ui: Ui, path: &Path) -> Result<Zeroizing<String>> {
             path.display()
         ));
     }
-    let contents = Zeroizing::new(read_limited(path, MAX_CREDENTIAL_FILE)?);
+    let contents = Zeroizing::new(read_limited(path, limit)?);
     match std::str::from_utf8(&contents) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(Error::failed(format!("'{}' is not a text file", path.display()))
-            .hint("keys are text: PEM for a private key, hex or base64 for a pre-shared key")),
+        Err(_) => Err(Error::failed(format!("'{}' is not a text file", path.display())).hint(
+            "keys are text: PEM for a private key, hex or base64 for a pre-shared key, lines for a key log",
+        )),
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use mikey_crypto::{GroupId, MethodId, PrfId, SecretBytes, SuiteId};
+use mikey_wire::Session;
 
 use crate::auth::Peer;
 use crate::error::{DropReason, Error};
 use crate::group::{GroupAnswer, GroupAsk, GroupGrant, GroupRequest};
-use crate::keys::Role;
+use crate::keys::{MessageKeys, Protection, Role};
 use crate::metrics::Metrics;
 use crate::name::Name;
 use crate::negotiate::Choice;
@@ -113,6 +114,12 @@ pub enum Event {
         session: SessionId,
         /// The keys. They cannot be had again.
         keys: SrtpKeys,
+    },
+    /// Keys of MIKEY messages, for analysis: only after [`crate::Endpoint::log_message_keys`]. The session may come to
+    /// nothing yet.
+    MessageKeysReady {
+        /// The keys of one of the two ends.
+        keys: MessageKeys,
     },
     /// Streams are no longer part of the session.
     StreamsRemoved {
@@ -288,6 +295,8 @@ pub(crate) struct Outbox {
     queue: VecDeque<Output>,
     /// The tickets of the session at hand are to be forgotten.
     revoked: bool,
+    /// Whether the application wants to see the keys of messages.
+    pub(crate) logs_keys: bool,
     pub(crate) metrics: Metrics,
 }
 
@@ -302,6 +311,18 @@ impl Outbox {
 
     pub(crate) fn event(&mut self, event: Event) {
         self.queue.push_back(Output::Event(event));
+    }
+
+    /// Shows the keys of messages, of both ends if the session has an SPI of the responder, to an application that asked for
+    /// it.
+    pub(crate) fn log_keys(&mut self, session: Session, protection: &Protection) {
+        if self.logs_keys {
+            let both = session.spi_r != 0;
+            for sender in [Some(Role::Initiator), both.then_some(Role::Responder)].into_iter().flatten() {
+                let keys = MessageKeys::new(session, protection, sender);
+                self.event(Event::MessageKeysReady { keys });
+            }
+        }
     }
 
     pub(crate) fn dropped(&mut self, why: DropReason) {

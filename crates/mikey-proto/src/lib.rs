@@ -43,7 +43,7 @@ pub use group::{
     GroupAnswer, GroupAsk, GroupGrant, GroupRequest, GroupRoles, GroupSender, GroupStream, GroupValues,
     NodeKey, knows_algorithms, policy_from_octets, policy_to_octets,
 };
-pub use keys::{GroupCipher, Role};
+pub use keys::{DirectionKeys, GroupCipher, MessageKeys, Role};
 pub use metrics::Metrics;
 pub use name::Name;
 pub use policy::{Confidentiality, Exchange, Policy};

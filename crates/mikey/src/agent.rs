@@ -6,7 +6,7 @@ use mikey_crypto::SecretBytes;
 use mikey_group::{RekeyDrop, Timing, group_of};
 use mikey_proto::{
     ApiMisuse, Call, CallId, CloseReason, Endpoint, EndpointConfig, Error, Event, Expected, GroupRequest,
-    Metrics, Name, Output, SessionId, StreamKeys, Ticket, Time, v1,
+    Metrics, Name, Output, SessionId, Ticket, Time, v1,
 };
 use mikey_srtp::{
     ContextDb, DbConfig, Destination, ProtectError, RtpLayout, Ssrc, Stats, UnprotectError, rtcp_ssrc,
@@ -15,6 +15,7 @@ use mikey_srtp::{
 use crate::clear::Clear;
 use crate::demux::{Class, classify};
 use crate::groups::{GroupHandle, Groups};
+use crate::key_log::{KeyLog, Logged};
 use crate::media::MediaTable;
 use crate::output::{AgentEvent, AgentOutput, Kind, Media, Received, Refused};
 use crate::pen::{Held, Pen};
@@ -45,14 +46,8 @@ pub struct Agent {
     released: std::collections::VecDeque<AgentOutput>,
     unknown: u64,
     speaks_v1: bool,
-    key_log: Option<Box<dyn KeyLog>>,
+    key_log: Logged,
     pub(crate) clear: Clear,
-}
-
-/// Sees the SRTP master keys before they are installed, for analysis of one's own calls. Whoever has them hears the call.
-pub trait KeyLog: Send {
-    /// Keys of one stream of a session: of early media, of the handshake, or of a renewal. Their MKI tells them apart.
-    fn srtp_keys(&mut self, session: SessionId, keys: &StreamKeys);
 }
 
 /// Why a packet was not protected.
@@ -105,14 +100,16 @@ impl Agent {
             released: std::collections::VecDeque::new(),
             unknown: 0,
             speaks_v1,
-            key_log: None,
+            key_log: Logged::default(),
             clear: Clear::default(),
         })
     }
 
-    /// Shows the SRTP master keys of all later sessions to `log`. Nobody sees them unless this is called.
+    /// Shows the SRTP master keys of all later sessions, and the keys of their MIKEY messages, to `log`. Nobody sees them
+    /// unless this is called.
     pub fn log_keys(&mut self, log: Box<dyn KeyLog>) {
-        self.key_log = Some(log);
+        self.endpoint.log_message_keys();
+        self.key_log.to(log);
     }
 
     /// Starts a call to the agent at `to`.
@@ -404,6 +401,10 @@ impl Agent {
                 self.tell(now, events);
                 None
             }
+            Event::MessageKeysReady { keys } => {
+                self.key_log.message(&keys);
+                None
+            }
             Event::Closed { session, why } => {
                 media.remove(session);
                 let silent = why == CloseReason::PeerSilent;
@@ -428,9 +429,7 @@ impl Agent {
         match event {
             Event::SrtpKeysReady { session, keys } => {
                 let now = self.endpoint.now();
-                if let Some(log) = &mut self.key_log {
-                    keys.streams.iter().for_each(|stream| log.srtp_keys(session, stream));
-                }
+                self.key_log.srtp(session, &keys);
                 match self.media.install(now, session, keys) {
                     Ok(streams) => {
                         if self.clear.end(self.endpoint.remote(session)) {
@@ -447,9 +446,7 @@ impl Agent {
             }
             Event::EarlyKeysReady { session, remote, keys } => {
                 let now = self.endpoint.now();
-                if let Some(log) = &mut self.key_log {
-                    keys.streams.iter().for_each(|stream| log.srtp_keys(session, stream));
-                }
+                self.key_log.srtp(session, &keys);
                 match self.media.install_early(now, session, remote, keys) {
                     Ok(streams) => AgentEvent::EarlyMediaReady { session, streams },
                     Err(why) => AgentEvent::MediaFailed { session, why },

@@ -15,15 +15,17 @@ mod agent;
 mod clear;
 mod demux;
 mod groups;
+mod key_log;
 mod media;
 mod output;
 mod pen;
 mod signalling;
 
-pub use agent::{Agent, KeyLog, MediaError};
+pub use agent::{Agent, MediaError};
 pub use clear::ClearFrom;
 pub use demux::{Class, classify};
 pub use groups::GroupHandle;
+pub use key_log::KeyLog;
 pub use media::MediaStream;
 pub use output::{AgentEvent, AgentOutput, Kind, Media, Received, Refused};
 pub use pen::{MAX_HELD, MAX_HELD_OCTETS, MAX_HELD_PACKETS, MAX_HELD_PER_SSRC};

@@ -1,8 +1,11 @@
 //! `mikey decode`: any MIKEY message as a readable tree.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use crate::decode::input::{self, Found};
+use crate::decode::inside::KeyRing;
 use crate::decode::message::{Decoded, decode};
 use crate::decode::tree::Node;
 use crate::error::{Error, Result};
@@ -14,6 +17,7 @@ use crate::ui::{Ui, printable};
   mikey decode AQAFgM0XflABAAAAAAAAAAAAAAsAyONQ6gAAAAA...
   mikey decode 'a=key-mgmt:mikey AQAFgM0XflAB...'
   mikey decode call.pcap
+  mikey decode call.pcap --keylog call.keys
   xxd -p message.bin | mikey decode -")]
 pub(crate) struct Args {
     /// Hex, base64, an a=key-mgmt:mikey line, a file with any of these, a binary message or a capture, '-' for
@@ -23,21 +27,27 @@ pub(crate) struct Args {
     /// Show octets whole, however many
     #[arg(long)]
     full: bool,
-    /// Show keys that a message carries in the clear
+    /// Show keys that a message carries, in the clear or opened with --keylog
     #[arg(long)]
     show_keys: bool,
+    /// Open sealed messages with the keys of this log
+    #[arg(long, value_name = "FILE")]
+    keylog: Option<PathBuf>,
 }
 
 /// Runs `mikey decode`.
 pub(crate) fn run(ui: &Ui, args: &Args) -> Result {
+    let mut keys = args.keylog.as_deref().map(|path| KeyRing::read(*ui, path)).transpose()?;
     let input = input::read(&args.input)?;
     let several = input.found.len() > 1 || input.others > 0;
     let mut failed = None;
     let mut good = 0usize;
     for found in &input.found {
         match decode(&found.octets, args.show_keys) {
-            Ok(decoded) => {
+            Ok(mut decoded) => {
                 good += 1;
+                let inside = keys.as_mut().and_then(|keys| keys.inside(&found.octets, decoded.view));
+                decoded.nodes.extend(inside);
                 show(*ui, found, &decoded, args.full);
             }
             Err(error) if several => {

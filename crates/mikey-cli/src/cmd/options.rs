@@ -128,7 +128,7 @@ pub(crate) struct RecordOptions {
     /// Write every datagram to a capture file for Wireshark
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
-    /// Write the SRTP master keys to a file, for analysis: whoever reads it hears the call
+    /// Write the keys of SRTP and MIKEY to a file, for analysis: whoever reads it hears the call
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
 }

@@ -15,6 +15,8 @@ pub(crate) struct Decoded {
     pub(crate) title: String,
     /// HDR and the payloads.
     pub(crate) nodes: Vec<Node>,
+    /// How its payloads were read.
+    pub(crate) view: View,
     /// What is not as the RFCs say, yet understood.
     pub(crate) quirks: Vec<&'static str>,
     /// Of version 2: the rule of the message that it breaks. Every receiver drops it.
@@ -36,7 +38,7 @@ pub(crate) fn decode(octets: &[u8], show_keys: bool) -> Result<Decoded, DecodeEr
         header.data_type.name().map_or_else(|| format!("data type {}", header.data_type.0), str::to_owned);
     let title = format!("{name}, version {}, {} octets", header.version.octet(), octets.len());
     let broken_rule = (header.version == Version::V2).then(|| check(&message).err()).flatten();
-    Ok(Decoded { title, nodes, quirks: quirks.iter().map(Quirk::describe).collect(), broken_rule })
+    Ok(Decoded { title, nodes, view, quirks: quirks.iter().map(Quirk::describe).collect(), broken_rule })
 }
 
 /// The rules of version 2: which payloads in which order, which header fields. What is inside of KEMAC is not seen.

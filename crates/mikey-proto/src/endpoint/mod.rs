@@ -130,6 +130,12 @@ impl Endpoint {
         &self.config
     }
 
+    /// From now on tells the keys of MIKEY messages by [`Event::MessageKeysReady`], for analysis. Nobody sees them unless this
+    /// is called.
+    pub fn log_message_keys(&mut self) {
+        self.out.logs_keys = true;
+    }
+
     /// Starts a call to the endpoint at `to`.
     ///
     /// # Errors

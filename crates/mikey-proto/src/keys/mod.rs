@@ -4,11 +4,14 @@
 //! [`InitKeys::authenticated`] leads to [`SessionKeys`], from which SRTP keys come.
 
 mod group;
+mod log;
 mod protect;
 mod schedule;
 mod transcript;
 
 pub use group::GroupCipher;
+pub use log::MessageKeys;
+pub use protect::DirectionKeys;
 pub(crate) use protect::Parts;
 pub(crate) use protect::{MessageNonce, Protection, xor_into};
 pub(crate) use schedule::{EarlyKeys, InitKeys, InitSecrets, Prk, SessionKeys, Tgk, import_psk};

@@ -11,11 +11,14 @@ use zeroize::Zeroizing;
 use super::Role;
 use crate::error::{ApiMisuse, Error};
 
-/// The keys of one direction.
-pub(super) struct DirectionKeys {
-    pub(super) encryption: SecretBytes,
-    pub(super) authentication: SecretBytes,
-    pub(super) salt: SecretBytes,
+/// The keys of one direction, each as long as the suite says.
+pub struct DirectionKeys {
+    /// K encryption.
+    pub encryption: SecretBytes,
+    /// K authentication; empty for an AEAD.
+    pub authentication: SecretBytes,
+    /// K salt.
+    pub salt: SecretBytes,
 }
 
 /// What makes a nonce unique under the key of its sender.
@@ -129,40 +132,49 @@ impl Protection {
     }
 
     /// [`Self::open`] for a message whose covered octets are not those on the wire: COOKIE is cut out.
-    // R7.1
     pub(crate) fn open_parts(
         &self,
         sender: Role,
         nonce: MessageNonce,
         parts: &Parts<'_>,
     ) -> Result<Zeroizing<Vec<u8>>, AuthFailed> {
-        let keys = self.direction(sender);
-        let Parts { kemac, aad, covered } = parts;
-        let algorithms =
-            kemac.encr_alg == EncrAlg(self.suite.encr_alg) && kemac.mac_alg == MacAlg(self.suite.mac_alg);
-        if !algorithms || kemac.mac.len() != self.suite.mac_len {
-            return Err(AuthFailed);
-        }
-        let mut data = Zeroizing::new(kemac.encr_data.to_vec());
-        match self.suite.kind {
-            SuiteKind::Aead(aead) => {
-                let nonce = aead_nonce(keys, nonce);
-                aead.open(keys.encryption.expose(), &nonce, aad, &mut data, kemac.mac)?;
-            }
-            SuiteKind::CtrHmac { cipher, hash } => {
-                hash.hmac_verify(keys.authentication.expose(), &[covered], kemac.mac)?;
-                cipher.apply(keys.encryption.expose(), &counter_iv(keys, self.csb_id, nonce), &mut data)?;
-            }
-        }
-        Ok(data)
+        open(self.suite, self.csb_id, self.direction(sender), nonce, parts)
     }
 
-    fn direction(&self, sender: Role) -> &DirectionKeys {
+    pub(super) fn direction(&self, sender: Role) -> &DirectionKeys {
         match sender {
             Role::Initiator => &self.initiator,
             Role::Responder => &self.responder,
         }
     }
+}
+
+/// Verifies and decrypts Encr data with the keys of its sender.
+// R7.1
+pub(super) fn open(
+    suite: Suite,
+    csb_id: u32,
+    keys: &DirectionKeys,
+    nonce: MessageNonce,
+    parts: &Parts<'_>,
+) -> Result<Zeroizing<Vec<u8>>, AuthFailed> {
+    let Parts { kemac, aad, covered } = parts;
+    let algorithms = kemac.encr_alg == EncrAlg(suite.encr_alg) && kemac.mac_alg == MacAlg(suite.mac_alg);
+    if !algorithms || kemac.mac.len() != suite.mac_len {
+        return Err(AuthFailed);
+    }
+    let mut data = Zeroizing::new(kemac.encr_data.to_vec());
+    match suite.kind {
+        SuiteKind::Aead(aead) => {
+            let nonce = aead_nonce(keys, nonce);
+            aead.open(keys.encryption.expose(), &nonce, aad, &mut data, kemac.mac)?;
+        }
+        SuiteKind::CtrHmac { cipher, hash } => {
+            hash.hmac_verify(keys.authentication.expose(), &[covered], kemac.mac)?;
+            cipher.apply(keys.encryption.expose(), &counter_iv(keys, csb_id, nonce), &mut data)?;
+        }
+    }
+    Ok(data)
 }
 
 /// `(S(112) XOR (R || FRAG || CSB ID || T)) || 0x0000`.

@@ -132,6 +132,7 @@ impl Branch {
                 (keys, datagrams, th3, None)
             }
         };
+        cx.out.log_keys(header.session, keys.protection());
         let mut routes = Routes::new();
         routes.received(remote, shared.vouches_for(remote), answer.raw.len());
         let mut branch = Self {

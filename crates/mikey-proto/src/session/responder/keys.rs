@@ -40,7 +40,7 @@ impl HalfOpen {
     /// carries, and only once its signature has verified: then that is the result.
     pub(super) fn derive_keys<'a>(
         &mut self,
-        cx: &Cx<'_>,
+        cx: &mut Cx<'_>,
         sealed: &Sealed<'a>,
     ) -> Result<Option<Certified<'a>>, Error> {
         let provider = &cx.config.provider;
@@ -56,6 +56,7 @@ impl HalfOpen {
                 Some(key) => prk.mix(prf, &key).keys(prf, suite),
                 None => prk.keys(prf, suite),
             };
+            cx.out.log_keys(self.header.session, keys.protection());
             self.keys = Keys::Ready(Box::new(keys));
         }
         Ok(signer)

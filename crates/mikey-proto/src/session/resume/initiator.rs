@@ -102,6 +102,7 @@ impl Resuming {
         let mut plaintext = Zeroizing::new(vec![first_type(&body, PayloadType::LAST).0]);
         encode_chain(&mut plaintext, &body, PayloadType::LAST)?;
         let early = EarlyKeys::derive(prf, suite, csb_id, &rand_i, &ticket.psk, &head);
+        cx.out.log_keys(Session { spi_i, spi_r: 0 }, early.protection());
         let nonce = MessageNonce { response: false, fragment: 0, t: T_RESUME };
         let sealed = early.protection().seal(Role::Initiator, nonce, &head, &plaintext)?;
         if sealed.len() > MAX_INIT {
@@ -227,6 +228,7 @@ impl Resuming {
         let nonce = MessageNonce { response: true, fragment: 0, t: T_RESUME };
         let plaintext = keys.protection().open_parts(Role::Responder, nonce, &parts);
         let plaintext = plaintext.map_err(|_| DropReason::Unauthenticated)?;
+        cx.out.log_keys(response.session, keys.protection());
         let inner = response.inner(&plaintext).map_err(|_| DropReason::Malformed)?;
         if inner.hash != prf.hash.digest(&canon).as_ref() {
             return Err(DropReason::BadAnswer);

@@ -53,6 +53,7 @@ pub(crate) fn answer(
     let nonce = MessageNonce { response: false, fragment: 0, t: T_RESUME };
     let plaintext = early.protection().open_parts(Role::Initiator, nonce, &parts);
     let plaintext = plaintext.map_err(|_| DropReason::Unauthenticated)?;
+    cx.out.log_keys(Session { spi_i: request.spi_i, spi_r: 0 }, early.protection());
     let policies = request.inner(&plaintext).map_err(|_| DropReason::Malformed)?;
     let canon: [&[u8]; 2] = [&head, &plaintext];
     cx.out.metrics.authenticated += 1;
@@ -113,7 +114,11 @@ pub(crate) fn answer(
         let header = SessionHeader { session, csb_id: request.csb_id, prf: choice.prf.0 };
         Ok(Answered { peer: peer.clone(), header, keys, agreed, early, response, ticket })
     };
-    finish().map_err(|why| {
+    let answered = finish();
+    if let Ok(Answered { header, keys, .. }) = &answered {
+        cx.out.log_keys(header.session, keys.protection());
+    }
+    answered.map_err(|why| {
         cx.out.metrics.refused += 1;
         cx.out.event(crate::event::Event::CallerRefused { remote: from, why });
         DropReason::NoCommonGround
