@@ -46,8 +46,11 @@ TABLE = {
     "mikey-sdp": ({"mikey-wire"}, ANY, set()),
     "mikey-rtsp": ({"mikey", "mikey-sdp", "mikey-crypto"}, ANY, PROVIDERS),
     "mikey-net": ({"mikey"}, ANY, PROVIDERS | {"mikey-crypto", "mikey-sim"}),
+    "mikey-daemon": (
+        {"mikey", "mikey-net", "mikey-group", "mikey-store", "mikey-crypto"} | PROVIDERS, ANY, PROVIDERS,
+    ),
     # `mikey decode` prints any message as a tree: the one place outside the core that reads the wire.
-    "mikey-cli": ({"mikey", "mikey-net", "mikey-wire", "mikey-sdp", "mikey-rtsp", "mikey-crypto"} | PROVIDERS, ANY, set()),
+    "mikey-cli": ({"mikey", "mikey-net", "mikey-daemon", "mikey-wire", "mikey-sdp", "mikey-rtsp", "mikey-crypto"} | PROVIDERS, ANY, set()),
     "mikey-ffi": ({"mikey"} | PROVIDERS, ANY, set()),
     "mikey-sim": (
         {"mikey", "mikey-proto", "mikey-srtp", "mikey-group", "mikey-wire", "mikey-crypto"} | PROVIDERS, ANY, {"mikey-sdp"},

@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Psk(cmd::psk::Args),
     /// Play cameras and servers of RTSP, or be one
     Rtsp(cmd::rtsp::Args),
+    /// Run the groups of a mikeyd, and join them
+    Group(cmd::group::Args),
     /// Show any MIKEY message as a readable tree
     Decode(cmd::decode::Args),
 }

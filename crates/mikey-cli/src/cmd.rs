@@ -4,6 +4,7 @@ pub(crate) mod ca;
 pub(crate) mod call;
 pub(crate) mod decode;
 pub(crate) mod demo;
+pub(crate) mod group;
 pub(crate) mod listen;
 pub(crate) mod options;
 pub(crate) mod psk;

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Ca(args) => cmd::ca::run(&ui, args),
         Command::Call(args) => run(cmd::call::run(&ui, *args)),
         Command::Decode(args) => cmd::decode::run(&ui, &args),
+        Command::Group(args) => cmd::group::run(&ui, args),
         Command::Demo(args) => run(cmd::demo::run(&ui, args)),
         Command::Listen(args) => run(cmd::listen::run(&ui, *args)),
         Command::SipDemo(args) => run(cmd::sip_demo::run(&ui, args)),

@@ -268,6 +268,20 @@ impl Controller {
         &self.state.genesis.sessions
     }
 
+    /// What the group was made with.
+    #[must_use]
+    pub fn config(&self) -> GroupConfig {
+        let Genesis { id, sessions, prf, suite, path, shared, .. } = &self.state.genesis;
+        let (id, sessions) = (id.clone(), sessions.clone());
+        GroupConfig { id, sessions, prf: *prf, suite: *suite, path: *path, shared_tek: *shared }
+    }
+
+    /// How many SSRCs its members have.
+    #[must_use]
+    pub fn senders(&self) -> usize {
+        self.state.senders.len()
+    }
+
     /// How many members there are.
     #[must_use]
     pub fn len(&self) -> usize {
