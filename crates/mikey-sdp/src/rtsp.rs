@@ -117,7 +117,14 @@ fn parse_spec(value: &str, start: usize) -> Result<(Spec, usize), TextError> {
                 let fault = Fault::Length { what: "a uri", len: part.text.len() };
                 return Err(TextError::new(part.text_at, fault));
             }
-            "uri" => once(&mut uri, part.text.to_owned(), "uri", part.at),
+            "uri" => match part.text.find('"') {
+                // It could not be written again.
+                Some(offset) => {
+                    let at = part.text_at.saturating_add(offset);
+                    return Err(TextError::new(at, Fault::Character("a uri")));
+                }
+                None => once(&mut uri, part.text.to_owned(), "uri", part.at),
+            },
             "data" => once(&mut data, decode_data(part.text, part.text_at)?, "data", part.at),
             // Nothing after the last semicolon.
             "" if part.text.is_empty() => Ok(()),

@@ -141,6 +141,8 @@ fn a_bad_header_is_named_with_its_place() {
     assert_eq!(fault("prot=mi key;data=\"AQAF\""), (7, Fault::Character("a protocol")));
     assert_eq!(fault("prot=mikey;data=\"\""), (17, Fault::Missing("the data")));
     assert_eq!(fault("prot=mikey;data=\"AQAF\","), (23, Fault::Missing("prot")));
+    // Found by the fuzz target `sdp`: it was read, and could not be written so that it is read again.
+    assert_eq!(fault("prot=mikey;uri=/live\";data=\"AQAF\""), (20, Fault::Character("a uri")));
     let long = format!("prot=mikey;uri=\"{}\";data=\"AQAF\"", "u".repeat(2049));
     assert_eq!(fault(&long), (16, Fault::Length { what: "a uri", len: 2049 }));
     assert_eq!(fault(&"x".repeat(100_000)).1, Fault::Length { what: "a KeyMgmt", len: 100_000 });
