@@ -1,6 +1,7 @@
 """Writes the seeds of the fuzz targets from vectors/: messages as they are for the decoders, and orders that lead to an
 established session for the others."""
 
+import binascii
 import json
 import pathlib
 
@@ -111,7 +112,47 @@ def tesla():
     write("tesla", "end", b"".join(speak(n % 256) for n in range(40)))
 
 
+def texts():
+    def crlf(*lines):
+        return "\r\n".join(lines).encode() + b"\r\n"
+
+    head = ("v=0", "o=- 1 1 IN IP4 192.0.2.1", "s=-", "c=IN IP4 192.0.2.1", "t=0 0")
+    finger = "sha-256 " + ":".join(["AB"] * 32)
+    for text in (finger, "mikey AQAFAA==", "abcdefghijklmnopqrstuvwxyz"):
+        write("sdp", f"value-{text[:5].strip()}", text.encode())
+    answers = []
+    for stem, data in load("external/mikey_v1_messages_*.json"):
+        for number, vector in enumerate(data["vectors"]):
+            base64 = binascii.b2a_base64(bytes.fromhex(vector["hex"]), newline=False).decode()
+            attribute, spec = f"a=key-mgmt:mikey {base64}", f'prot=mikey;uri="rtsp://cam/live";data="{base64}"'
+            audio = ("m=audio 5000 RTP/SAVP 0", "a=rtpmap:0 PCMU/8000/1", "a=control:stream=0")
+            video = ("m=video 0 RTP/SAVP 96", "a=rtpmap:96 H264/90000", "a=fmtp:96 sprop-parameter-sets=Z0IA,aM4=")
+            session = crlf(*head, attribute, *audio, f"a=fingerprint:{finger}", "a=tls-id:" + "x" * 20)
+            of_media = crlf(*head, *audio, attribute, *video, "a=control:rtsp://cam/live/1", attribute)
+            for kind, octets in (("session", session), ("media", of_media), ("key-mgmt", attribute[11:].encode()), ("spec", spec.encode())):
+                write("sdp", f"{stem}-{number}-{kind}", octets)
+            write("sdp", f"{stem}-{number}-parameters", f"KeyMgmt: {spec}\r\nother: 1\r\n".encode())
+            answers.append((f"{stem}-{number}", of_media, spec))
+    ask = lambda method, uri, number, *more: crlf(f"{method} {uri} RTSP/1.0", f"CSeq: {number}", *more, "")
+    live = "rtsps://cam:322/live"
+    for name, body, spec in answers:
+        described = crlf("RTSP/1.0 200 OK", "CSeq: 2", f"Content-Base: {live}/", "Content-Type: application/sdp", f"Content-Length: {len(body)}", "")
+        parameters = f"KeyMgmt: {spec}\r\n".encode()
+        setup = ask("SETUP", f"{live}/stream=0", 3, "Transport: RTP/SAVP;unicast;client_port=6000-6001", f"KeyMgmt: {spec}")
+        begin = ask("OPTIONS", "*", 1) + ask("DESCRIBE", live, 2, "Accept: application/sdp")
+        setting = ask("SET_PARAMETER", live, 5, f"Content-Length: {len(parameters)}") + parameters
+        write("rtsp", f"{name}-server", b"\x07" + begin + setup + ask("PLAY", live, 4) + setting + b"$\x00\x00\x04\x80\x00\x00\x01" + ask("TEARDOWN", live, 6))
+        write("rtsp", f"{name}-client", b"\x1f" + described + body + crlf("RTSP/1.0 200 OK", "CSeq: 3", "Transport: RTP/SAVP/TCP;unicast;interleaved=0-1;ssrc=0000CAFE", ""))
+    challenge = crlf("RTSP/1.0 401 Unauthorized", "CSeq: 1", 'WWW-Authenticate: Digest realm="cam", nonce="5f", algorithm=MD5, qop="auth"', 'WWW-Authenticate: Basic realm="cam"', "")
+    write("rtsp", "challenge", b"\x03" + challenge)
+    packet = bytes.fromhex("80e00001000000010000cafe")
+    for name, payload in {"one": "65" + "aa" * 9, "together": "78000267aa000268bb", "first": "7c85" + "aa" * 9, "last": "7c45" + "bb" * 9}.items():
+        write("rtsp", f"h264-{name}", b"\x00" + packet + bytes.fromhex(payload))
+    write("rtsp", "annex-b", b"\x00" + bytes.fromhex("0000000167640a0000016800000165" + "aa" * 40))
+
+
 decoders()
 sessions()
 agents()
 tesla()
+texts()
