@@ -97,6 +97,8 @@ fn neither_dh_nor_the_psk_alone_opens_anything() {
         let nothing = mikey_crypto::KxSecret { kem: SecretBytes::empty(), dh: SecretBytes::zeroed(32) };
         let later = mallory::Leg::new(caller.provider(), &caller.m1, &m2, &nothing, &[]);
         assert!(!opens(&later.mix(&sends.x)), "{mode:?}: without DH");
+        // And these are the keys that an endpoint has.
+        assert_eq!(bob.takes(&m3).map(|a| kind(&a)), Some(DataType::CCE2_RESP), "{mode:?}");
     }
 }
 
