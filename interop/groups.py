@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""Three `mikeyd` on three etcd nodes serve one group, and lose a node and a controller while keys are renewed.
+"""Three `mikeyd` on three etcd nodes serve one group, and lose the majority, a node and a controller while keys are renewed.
 
     groups.py MIKEY MIKEYD WORK
 
-First the etcd node that leads is killed, then the mikeyd that leads, both as `kill -9` does. Then:
+First two etcd nodes stand still: no change is acknowledged and nobody gets in, members hear each other all the while, and
+what waited is done when they go on. Then the etcd node that leads is killed, then the mikeyd that leads, both as `kill -9` does. Then:
 
 - whatever was acknowledged to the operator is there, at every controller that lives;
 - no epoch and no record was acknowledged twice, and no member saw an epoch twice or an older one;
@@ -64,6 +65,8 @@ def run(site):
     full = lambda: (same([c.show() for c in controllers]) or {}).get("members") == MEMBERS
     wait_for("all members at all controllers", full)
 
+    without_majority(site, etcd, controllers, members)
+
     operator = Operator(controllers)
     operator.start()
     time.sleep(1)
@@ -95,6 +98,35 @@ def run(site):
     states = wait_for("one state at all controllers", lambda: same([c.show() for c in left]))
     check(site, operator, states, len(members))
     print(f"groups: {len(operator.done)} renewals acknowledged, {operator.failed} not, none lost, none twice")
+
+
+def without_majority(site, etcd, controllers, members):
+    """Nothing is acknowledged, no key leaves, and members go on."""
+    before = same([c.show() for c in controllers])
+    heard = [sum(event["packets"] for event in member.events("heard")) for member in members]
+    for node in etcd[:2]:
+        node.child.send_signal(signal.SIGSTOP)
+    # The daemon gives the store five seconds, and says then that the change waits.
+    assert controllers[0].rekey() is None, "acknowledged without a majority"
+    outside = site.member(MEMBERS, [1])
+    time.sleep(1)
+    after = [c.show() for c in controllers]
+    assert all(view["epoch"] == before["epoch"] and view["record"] == before["record"] for view in after), after
+    assert any(view["store"] != "ok" for view in after), after
+    assert not outside.events("joined"), "in without a majority"
+    for member, then in zip(members, heard):
+        assert sum(event["packets"] for event in member.events("heard")) > then, f"{member.name} hears nobody"
+        assert max(member.epochs()) == before["epoch"], f"{member.name}: {member.epochs()}"
+    for node in etcd[:2]:
+        node.child.send_signal(signal.SIGCONT)
+    begun = time.monotonic()
+    for member in members:
+        member.epoch(before["epoch"] + 1, lambda: begun + LIMIT - time.monotonic())
+    outside.event("joined")
+    outside.leave()
+    full = lambda: (same([c.show() for c in controllers]) or {}).get("members") == MEMBERS
+    wait_for("the guest to have left", full)
+    print(f"groups: without a majority nothing changed; {time.monotonic() - begun:.1f} s after it is back all goes on")
 
 
 def leading(controllers):
@@ -255,6 +287,10 @@ class Process:
 
     def tail(self):
         return "".join(self.lines[-12:])
+
+    def leave(self):
+        self.child.send_signal(signal.SIGTERM)
+        self.child.wait(timeout=LIMIT)
 
     def kill(self):
         if self.child.poll() is None:
