@@ -6,11 +6,16 @@ mod common_g;
 use core::time::Duration;
 
 use common_g::*;
-use mikey::group::{RekeyDrop, ServiceOutput};
-use mikey::keying::{GroupRequest, PeerFault};
-use mikey::{AgentEvent, MediaError};
+use mikey::group::{
+    AccessTable, Append, Authorize, Controller, GroupConfig, GroupName, MemberError, RekeyDrop, Rule,
+    ServiceOutput, Store, Timing, Who,
+};
+use mikey::keying::{GroupRequest, GroupStream, PeerFault};
+use mikey::{Agent, AgentEvent, EndpointConfig, Identity, MediaError, Peer, SrtpPolicy};
+use mikey_crypto::MethodId;
 use mikey_proto::Error;
-use mikey_sim::{Datagram, World, address};
+use mikey_sim::{Datagram, World, address, provider};
+use std::sync::Arc;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -164,6 +169,42 @@ fn a_request_that_makes_no_sense_is_not_even_sent() {
     assert!(world.sent.is_empty());
 }
 
+struct LetsAnybodyIn;
+
+impl Authorize for LetsAnybodyIn {
+    fn authorize(&self, _: &Peer, _: &GroupRequest) -> bool {
+        true
+    }
+}
+
+// R14.10
+#[test]
+fn whoever_has_nothing_but_a_sas_to_show_is_no_controller() {
+    let mut world = Settings::new(43, 1).world();
+    let with_sas = |config: &mut EndpointConfig| {
+        config.policy.local_methods.push(MethodId::SAS);
+        config.policy.remote_methods.push(MethodId::SAS);
+    };
+    // It says to be the controller, and has no key for that.
+    world.act(0, |_, party| {
+        let mut config = EndpointConfig::new(provider(4300), Identity::new(name(GC)));
+        config.serves_groups = true;
+        with_sas(&mut config);
+        let desk = party.desk();
+        desk.agent = Agent::new(config, address(0)).unwrap();
+        desk.service.set_authorize(Arc::new(LetsAnybodyIn));
+    });
+    // A phone, whose calls may be known by a SAS.
+    world.act(1, |now, party| {
+        let ear = party.ear();
+        ear.change(with_sas);
+        ear.join(now, 0, BOTH);
+    });
+    run(&mut world, Duration::from_secs(20));
+    assert!(world.act(1, |_, party| party.ear().has(|e| matches!(e, AgentEvent::CallFailed { .. }))));
+    assert!(world.act(1, |_, party| party.ear().group.is_none()));
+}
+
 // R14.10
 #[test]
 fn whoever_is_no_controller_of_the_group_grants_nothing() {
@@ -261,4 +302,63 @@ fn a_controller_that_dies_before_it_has_stored_has_promised_nothing() {
     run(&mut world, Duration::from_secs(10));
     assert_eq!(len(&mut world), 1);
     assert_eq!(world.act(1, |_, party| party.ear().epoch()), 1);
+}
+
+const SPORTS: &[u8] = b"sports";
+
+/// Lets the second controller serve another group, whose SPI and random values are those of the first one's: they are no
+/// secret.
+fn serve_sports(world: &mut World<Party>, seed: u64) {
+    world.act(1, |now, party| {
+        let desk = party.desk();
+        let sessions = vec![GroupStream { cs_id: 1, policy: SrtpPolicy::AEAD_AES_128_GCM }];
+        let config = GroupConfig::new(SPORTS, sessions);
+        let proposal = Controller::create(&provider(seed), &config, &*desk.signer).unwrap();
+        let group = GroupName::new(SPORTS).unwrap();
+        let append = Append { group: &group, seq: proposal.seq, record: proposal.record.expose() };
+        desk.store.append(&[append]).pop().unwrap().unwrap();
+        let signer = Arc::clone(&desk.signer);
+        let records = [(proposal.seq, proposal.record.expose())];
+        let controller = Controller::open(provider(seed), None, records, |_| Some(signer)).unwrap();
+        assert_eq!(controller.spi(), desk.controller().spi());
+        let mut table = AccessTable::new();
+        table.allow(SPORTS, Rule { who: Who::Anybody, roles: BOTH, ssrcs: 2 });
+        desk.service.set_authorize(Arc::new(table));
+        desk.service.add(now, controller);
+    });
+}
+
+// R14.10
+#[test]
+fn the_controller_of_another_group_does_not_take_a_membership_over() {
+    let mut settings = Settings::new(41, 2);
+    settings.controllers = 2;
+    let mut world = settings.world();
+    serve_sports(&mut world, 41);
+    let both = vec![(NEWS.to_vec(), name(GC)), (SPORTS.to_vec(), name(GC2))];
+    world.act(2, |_, party| party.ear().change(|config| config.controllers = both));
+    join_all(&mut world, [2, 3], BOTH);
+    let keys = |world: &mut World<Party>| {
+        world.act(2, |_, party| {
+            let ear = party.ear();
+            let member = ear.agent.member(ear.group.unwrap()).unwrap();
+            (member.request().group.clone(), member.values().clone())
+        })
+    };
+    let before = keys(&mut world);
+    world.act(2, |now, party| {
+        let request = GroupRequest { group: SPORTS.to_vec(), roles: BOTH, ssrcs: 1 };
+        party.ear().agent.join(now, address(1), name(GC2), request, Timing::default()).unwrap();
+    });
+    run(&mut world, Duration::from_secs(5));
+    let refused =
+        |event: &AgentEvent| matches!(event, AgentEvent::GroupFailed { why: MemberError::Grant(_), .. });
+    assert!(world.act(2, |_, party| party.ear().has(refused)));
+    assert_eq!(keys(&mut world), before);
+    world.act(2, |now, party| party.ear().speak(now, &addresses([3]))).unwrap();
+    run(&mut world, 100 * MS);
+    assert_eq!(heard(&mut world, 3).len(), 1, "what it says is still said to its own group");
+    // The other controller was told that nobody is there.
+    run(&mut world, Duration::from_secs(2));
+    assert_eq!(world.act(1, |_, party| party.desk().service.controller(SPORTS).unwrap().len()), 0);
 }

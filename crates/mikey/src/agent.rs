@@ -396,8 +396,8 @@ impl Agent {
                 self.tell(now, events);
                 None
             }
-            Event::GroupAnswered { group, ask, answer, .. } => {
-                let events = groups.answered(now, endpoint, media, group, (&ask, answer));
+            Event::GroupAnswered { session, group, ask, answer } => {
+                let events = groups.answered(now, endpoint, media, (session, group), (&ask, answer));
                 self.tell(now, events);
                 None
             }

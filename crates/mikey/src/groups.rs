@@ -4,9 +4,9 @@
 //! packet. Receivers have a new key from when it comes and the old one for a while longer; our own senders switch when the
 //! group's activation delay is over. An SSRC that SENDERS does not list has no context, so its packets find none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use mikey_group::{EpochKeys, Member, MemberEvent, RekeyDrop, SenderKeys, Timing};
+use mikey_group::{EpochKeys, Member, MemberError, MemberEvent, RekeyDrop, SenderKeys, Timing};
 use mikey_proto::{
     ApiMisuse, Endpoint, Error, GroupAnswer, GroupAsk, GroupGrant, GroupRequest, GroupSender, SessionId, Time,
 };
@@ -109,7 +109,13 @@ impl Groups {
         let timing = self.timings.get(&request.group).copied().unwrap_or_default();
         let (receives, group) = (request.roles.receives, GroupHandle(grant.values.spi));
         let provider = endpoint.config().provider.clone();
-        let member = match Member::join(&provider, now, request, grant, leaf_key, timing) {
+        // The controller of one group must not take over the membership of another by naming its SPI, which everybody sees.
+        let is_its_own = |known: &Membership| known.member.request().group == request.group;
+        let member = match self.members.get(&group.0).is_none_or(is_its_own) {
+            true => Member::join(&provider, now, request, grant, leaf_key, timing),
+            false => Err(MemberError::Grant("the spi of another group")),
+        };
+        let member = match member {
             Ok(member) => member,
             Err(why) => {
                 // A controller that cannot be followed is of no use; it is told that we are gone.
@@ -169,17 +175,18 @@ impl Groups {
         events
     }
 
-    /// The controller has answered something.
+    /// The controller has answered something. What was asked before we joined anew is of no account any more.
     pub(crate) fn answered(
         &mut self,
         now: Time,
         endpoint: &mut Endpoint,
         media: &mut MediaTable,
-        spi: u64,
+        (session, spi): (SessionId, u64),
         (ask, answer): (&GroupAsk, GroupAnswer),
     ) -> Vec<AgentEvent> {
         let mut events = Vec::new();
-        let Some(membership) = self.members.get_mut(&spi) else { return events };
+        let membership = self.members.get_mut(&spi).filter(|membership| membership.session == session);
+        let Some(membership) = membership else { return events };
         match (answer, ask) {
             (GroupAnswer::Current(grant), _) => {
                 if membership.member.handle_grant(now, *grant).is_err() {
@@ -343,9 +350,9 @@ impl Membership {
     ) {
         let EpochKeys { epoch, activate, retire, senders, .. } = keys;
         // R14.5
-        let listed = |key: &(u8, u32)| senders.iter().any(|sender| (sender.cs_id, sender.ssrc) == *key);
+        let listed: BTreeSet<(u8, u32)> = senders.iter().map(|sender| (sender.cs_id, sender.ssrc)).collect();
         self.installed.retain(|key, installed| {
-            let stays = listed(key);
+            let stays = listed.contains(key);
             if !stays {
                 media.db.remove(installed.id);
             }

@@ -20,7 +20,7 @@ use mikey::group::{
 use mikey::keying::{GroupRequest, GroupRoles, GroupStream, PskTable};
 use mikey::{
     Agent, AgentEvent, AgentOutput, EndpointConfig, GroupHandle, Identity, MediaError, Name, Received,
-    SrtpPolicy, Time,
+    SessionId, SrtpPolicy, Time,
 };
 use mikey_crypto::{SecretBytes, Signer};
 use mikey_proto::{Event, Output};
@@ -192,15 +192,16 @@ impl Desk {
 
     /// Takes what others have stored, and stores what is to be stored.
     fn work(&mut self) {
-        let (now, group) = (self.now, GroupName::new(NEWS).unwrap());
+        let now = self.now;
         if !self.store_is_up {
             return;
         }
         self.tail();
-        while let Some((_, proposal)) = self.service.propose(now, self.agent.endpoint()) {
+        while let Some((id, proposal)) = self.service.propose(now, self.agent.endpoint()) {
+            let group = GroupName::new(&id).unwrap();
             let append = Append { group: &group, seq: proposal.seq, record: proposal.record.expose() };
             match self.store.append(&[append]).pop().unwrap() {
-                Ok(()) => self.service.stored(now, self.agent.endpoint(), NEWS).unwrap(),
+                Ok(()) => self.service.stored(now, self.agent.endpoint(), &id).unwrap(),
                 Err(StoreError::Conflict { .. }) => self.tail(),
                 Err(e) => panic!("{e}"),
             }
@@ -218,11 +219,16 @@ impl Desk {
 
     fn drain_service(&mut self) {
         while let Some(output) = self.service.poll_output() {
-            if let ServiceOutput::Send { messages, .. } = &output {
+            if let ServiceOutput::Send { group, messages } = &output {
                 let to =
                     |contact: &[u8]| std::str::from_utf8(contact).unwrap().parse::<SocketAddr>().unwrap();
-                let contacts: Vec<SocketAddr> =
-                    self.controller().members().map(|member| to(member.contact)).collect();
+                let contacts: Vec<SocketAddr> = self
+                    .service
+                    .controller(group)
+                    .unwrap()
+                    .members()
+                    .map(|member| to(member.contact))
+                    .collect();
                 for contact in contacts {
                     self.out.extend(messages.iter().map(|message| (contact, message.clone())));
                 }
@@ -237,6 +243,8 @@ pub struct Ear {
     pub agent: Agent,
     pub me: Name,
     pub group: Option<GroupHandle>,
+    /// The session with its controller.
+    pub session: Option<SessionId>,
     pub heard: Vec<(u32, u16)>,
     pub held: usize,
     pub refused: usize,
@@ -260,6 +268,7 @@ impl Ear {
             seed,
             me,
             group: None,
+            session: None,
             heard: Vec::new(),
             held: 0,
             refused: 0,
@@ -273,6 +282,13 @@ impl Ear {
     }
 
     fn agent_with(n: usize, seed: u64, me: &Name, accepted: &[&str], peer: Option<Name>) -> Agent {
+        let mut config = Self::config_of(n, seed, me);
+        let accepted = accepted.iter().map(|text| name(text)).chain(peer);
+        config.controllers = accepted.map(|name| (NEWS.to_vec(), name)).collect();
+        Agent::new(config, address(u8::try_from(n).unwrap())).unwrap()
+    }
+
+    fn config_of(n: usize, seed: u64, me: &Name) -> EndpointConfig {
         let mut psks = PskTable::new();
         for controller in [GC, GC2] {
             psks.insert(name(controller), me.clone(), SecretBytes::copy_from(&key_of(me))).unwrap();
@@ -284,9 +300,7 @@ impl Ear {
         let mut config =
             EndpointConfig::new(provider(seed * 1000 + 500 + n as u64), Identity::new(me.clone()));
         config.psks = Arc::new(psks);
-        let accepted = accepted.iter().map(|text| name(text)).chain(peer);
-        config.controllers = accepted.map(|name| (NEWS.to_vec(), name)).collect();
-        Agent::new(config, address(u8::try_from(n).unwrap())).unwrap()
+        config
     }
 
     pub fn join(&mut self, now: Time, controller: usize, roles: GroupRoles) {
@@ -297,6 +311,14 @@ impl Ear {
         let request = GroupRequest { group: NEWS.to_vec(), roles, ssrcs: u8::from(roles.sends) };
         let to = address(u8::try_from(controller).unwrap());
         self.agent.join(now, to, controller_name(controller), request, timing).unwrap();
+    }
+
+    /// Begins anew, with another configuration.
+    pub fn change(&mut self, change: impl FnOnce(&mut EndpointConfig)) {
+        let mut config = Self::config_of(self.n, self.seed, &self.me);
+        config.controllers = vec![(NEWS.to_vec(), name(GC))];
+        change(&mut config);
+        self.agent = Agent::new(config, address(u8::try_from(self.n).unwrap())).unwrap();
     }
 
     /// Accepts this controller alone.
@@ -458,8 +480,8 @@ impl Node for Party {
                 match ear.agent.poll_output() {
                     AgentOutput::Transmit { to, bytes } => return Output::Transmit { to, bytes },
                     AgentOutput::Event(event) => {
-                        if let AgentEvent::GroupJoined { group, .. } = &event {
-                            ear.group = Some(*group);
+                        if let AgentEvent::GroupJoined { session, group } = &event {
+                            (ear.session, ear.group) = (Some(*session), Some(*group));
                         }
                         ear.events.push(event);
                     }

@@ -120,6 +120,11 @@ impl Attempt {
             methods.retain(|m| *m != MethodId::PSK);
             remote.retain(|m| *m != MethodId::PSK);
         }
+        if call.group.is_some() {
+            // R14.10: a SAS names nobody, and a grant is taken before anybody could compare it.
+            methods.retain(|m| *m != MethodId::SAS);
+            remote.retain(|m| *m != MethodId::SAS);
+        }
         if fingerprint && (call.to.is_none() || call.retarget == Retarget::Report) {
             // The names are a part of what is signalled.
             return Err(ApiMisuse::Signalled.into());
