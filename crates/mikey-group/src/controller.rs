@@ -15,8 +15,8 @@ use std::sync::Arc;
 use mikey_crypto::{CryptoProvider, MethodId, PrfId, SecretBytes, Signer, SuiteId};
 use mikey_proto::{GroupGrant, GroupRoles, GroupSender, GroupStream, Name};
 
-use crate::error::GroupError;
-use crate::limits::{MAX_CONTACT, MAX_SSRCS};
+use crate::error::{GroupError, TOO_MANY_CHANGES};
+use crate::limits::{MAX_CONTACT, MAX_SENDERS, MAX_SSRCS};
 use crate::record::{Change, Genesis, Joined, Record, Renewal, Reported, SEED};
 use crate::snapshot;
 use crate::state::{Outcome, Seat, State};
@@ -139,7 +139,13 @@ pub struct MemberInfo<'a> {
     pub ssrcs: &'a [(u8, u32)],
 }
 
-/// A group, and the key that signs for it.
+/// A group, and the key that signs for it. [`Service`](crate::Service) runs it; by hand it goes so:
+///
+/// ```text
+///   draft(batch) -> Draft::grant, for each who joins -> Endpoint::admit -> leaf keys -> Draft::finish -> Proposal
+///     -> the store appends it, or has another record of that number: apply that, and draft anew
+///     -> apply -> GROUP_REKEYs to send; Endpoint::release, for each who joins
+/// ```
 pub struct Controller {
     provider: CryptoProvider,
     signer: Arc<dyn Signer>,
@@ -306,7 +312,8 @@ impl Controller {
         self.state.seats.get(leaf).map(|seat| info(*leaf, seat))
     }
 
-    fn find(&self, member: &MemberRef) -> Result<(u32, &Seat), GroupError> {
+    /// A member's leaf and seat.
+    pub(crate) fn find(&self, member: &MemberRef) -> Result<(u32, &Seat), GroupError> {
         let leaf = *self.state.by_name.get(&member.name).ok_or(GroupError::NotMember)?;
         let seat = self.state.seats.get(&leaf).ok_or(GroupError::NotMember)?;
         match member.since {
@@ -340,7 +347,7 @@ impl Controller {
         leaves.extend(batch.joins.iter().filter_map(|join| state.by_name.get(&join.name)));
         leaves.sort_unstable();
         leaves.dedup();
-        let mut taken = Vec::new();
+        let mut taken = HashSet::new();
         let mut joins = Vec::with_capacity(batch.joins.len());
         for join in &batch.joins {
             if join.contact.len() > MAX_CONTACT
@@ -351,8 +358,11 @@ impl Controller {
             let mut ssrcs = Vec::new();
             for session in &state.genesis.sessions {
                 for _ in 0..if join.roles.sends { join.ssrcs } else { 0 } {
+                    if state.senders.len() + taken.len() >= MAX_SENDERS {
+                        return Err(GroupError::Full("ssrcs"));
+                    }
                     let ssrc = self.fresh_ssrc(&taken)?;
-                    taken.push(ssrc);
+                    taken.insert(ssrc);
                     ssrcs.push((session.cs_id, ssrc));
                 }
             }
@@ -406,7 +416,7 @@ impl Controller {
 
     // R14.4
     /// A random SSRC that is nobody's, not even of somebody who leaves now.
-    fn fresh_ssrc(&self, taken: &[u32]) -> Result<u32, GroupError> {
+    fn fresh_ssrc(&self, taken: &HashSet<u32>) -> Result<u32, GroupError> {
         loop {
             let mut octets = [0; 4];
             self.provider.random.fill(&mut octets)?;
@@ -526,7 +536,7 @@ impl Draft<'_> {
         let seq = self.seq();
         let record = Record::Change(self.change).encode();
         if record.len() > MAX_RECORD {
-            return Err(GroupError::Full("changes at once"));
+            return Err(TOO_MANY_CHANGES);
         }
         Ok(Proposal { seq, record })
     }

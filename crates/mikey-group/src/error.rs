@@ -41,6 +41,9 @@ pub enum GroupError {
     Session(mikey_proto::Error),
 }
 
+/// What goes into more than one record, if it has to go.
+pub(crate) const TOO_MANY_CHANGES: GroupError = GroupError::Full("changes at once");
+
 impl fmt::Display for GroupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -16,6 +16,7 @@ mod error;
 pub mod limits;
 mod member;
 mod octets;
+mod queue;
 mod record;
 mod rekey;
 mod service;

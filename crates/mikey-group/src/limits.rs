@@ -20,6 +20,8 @@ pub const MAX_MESSAGES: usize = 65_536;
 pub const MAX_HELD: usize = 1024;
 /// How long a member waits for a GROUP_REKEY that is missing before it goes on without.
 pub const GAP: Duration = Duration::from_millis(400);
+/// After how long a controller tries again to make somebody leave, if no record could be made of it.
+pub const RETRY: Duration = Duration::from_secs(1);
 /// The shortest time from one pull to the next.
 pub const PULL_INTERVAL: Duration = Duration::from_secs(1);
 /// How long receivers accept the old epoch if the member's configuration does not say.

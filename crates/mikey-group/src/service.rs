@@ -10,16 +10,18 @@
 //! Nothing is promised before it is stored: no member has a key of an epoch that could be lost.
 
 use core::time::Duration;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use mikey_crypto::SecretBytes;
-use mikey_proto::{Endpoint, Event, GroupAsk, GroupRequest, GroupSender, Name, SessionId, Time};
+use mikey_proto::{Endpoint, Event, GroupAsk, Name, SessionId, Time};
 
 use crate::access::Authorize;
-use crate::controller::{Applied, Batch, Controller, Join, MemberRef, Proposal};
-use crate::error::GroupError;
-use crate::limits::MAX_BATCH;
+use crate::controller::{Applied, Controller, MemberRef, Proposal};
+use crate::error::{GroupError, TOO_MANY_CHANGES};
+use crate::limits::{MAX_BATCH, RETRY};
+use crate::queue::{Leaving, Queue, Waiting};
 
 /// How a service runs its groups.
 #[derive(Clone, Debug)]
@@ -80,7 +82,54 @@ pub enum ServiceOutput {
     },
 }
 
-/// Controllers of any number of groups, behind one endpoint.
+/// Controllers of any number of groups, behind one endpoint: the loop of a controller, without input or output.
+///
+/// It gathers what members ask for, proposes it as records, and once a record is stored lets members in, answers them, and
+/// has GROUP_REKEYs sent. Nothing is promised before it is stored: no member has a key of an epoch that could be lost.
+///
+/// ```text
+///   Endpoint's events -> handle_event -> (a moment later, all of a group together) -> propose -> the store appends
+///     it has taken it         -> stored:  members are let in and answered, ServiceOutput::Send
+///     another had that number -> foreign: applies it; what was proposed is proposed anew
+/// ```
+///
+/// After each input, and at [`Self::wake`], the caller calls [`Self::handle_timeout`], then [`Self::propose`] until there is
+/// nothing, then [`Self::poll_output`] until there is nothing.
+///
+/// ```
+/// use mikey_group::{Append, GroupName, Service, Store, StoreError};
+/// use mikey_proto::{Endpoint, Time};
+///
+/// /// Stores what is due, and takes what other controllers of the groups have stored meanwhile.
+/// fn store_changes(
+///     now: Time,
+///     service: &mut Service,
+///     endpoint: &mut Endpoint,
+///     store: &mut dyn Store,
+/// ) -> Result<(), Box<dyn std::error::Error>> {
+///     while let Some((id, proposal)) = service.propose(now, endpoint) {
+///         let group = GroupName::new(&id).ok_or("a group without an id")?;
+///         let append = Append { group: &group, seq: proposal.seq, record: proposal.record.expose() };
+///         loop {
+///             match store.append(&[append]).pop() {
+///                 Some(Ok(())) => service.stored(now, endpoint, &id)?,
+///                 Some(Err(StoreError::Conflict { .. })) => {
+///                     for record in store.read(&group, proposal.seq - 1, 1000)? {
+///                         service.foreign(now, endpoint, &id, record.seq, record.octets.expose())?;
+///                     }
+///                 }
+///                 // It may be stored: the same octets, until the store says so or has others. A caller that has more
+///                 // to do waits a moment first.
+///                 Some(Err(StoreError::Unavailable(_))) => continue,
+///                 Some(Err(error)) => return Err(error.into()),
+///                 None => (),
+///             }
+///             break;
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct Service {
     config: ServiceConfig,
     authorize: Arc<dyn Authorize>,
@@ -107,64 +156,11 @@ struct Served {
     last: Arc<[Vec<u8>]>,
 }
 
-/// What waits for a record.
-#[derive(Default)]
-struct Queue {
-    joins: Vec<Waiting>,
-    leaves: Vec<MemberRef>,
-    reports: Vec<(MemberRef, Vec<GroupSender>)>,
-    /// Sessions that are answered once their change is stored.
-    answers: Vec<SessionId>,
-    rekey: bool,
-}
-
-struct Waiting {
-    session: SessionId,
-    name: Name,
-    request: GroupRequest,
-    contact: Vec<u8>,
-}
-
 /// What a proposal holds.
 struct Flight {
     seq: u64,
     record: SecretBytes,
     content: Queue,
-}
-
-impl Queue {
-    fn is_empty(&self) -> bool {
-        self.joins.is_empty() && self.leaves.is_empty() && self.reports.is_empty() && !self.rekey
-    }
-
-    fn len(&self) -> usize {
-        self.joins.len().max(self.leaves.len()).max(self.reports.len())
-    }
-
-    fn batch(&self) -> Batch {
-        let join = |waiting: &Waiting| Join {
-            name: waiting.name.clone(),
-            roles: waiting.request.roles,
-            ssrcs: waiting.request.ssrcs,
-            contact: waiting.contact.clone(),
-        };
-        Batch {
-            joins: self.joins.iter().map(join).collect(),
-            leaves: self.leaves.clone(),
-            reports: self.reports.clone(),
-            rekey: self.rekey,
-        }
-    }
-
-    /// What did not make it goes before what has come since.
-    fn put_back(&mut self, mut earlier: Self) {
-        earlier.joins.append(&mut self.joins);
-        earlier.leaves.append(&mut self.leaves);
-        earlier.reports.append(&mut self.reports);
-        earlier.answers.append(&mut self.answers);
-        earlier.rekey |= self.rekey;
-        *self = earlier;
-    }
 }
 
 impl Service {
@@ -307,20 +303,19 @@ impl Service {
                 endpoint.answer_group(now, session, Some(&grant)).ok()
             }
             GroupAsk::Leave => {
-                served.controller.pull(&member).ok()?;
-                served.queue.leaves.push(member);
-                served.queue.answers.push(session);
+                served.controller.find(&member).ok()?;
+                served.queue.leave(member, Some(session));
                 served.due.get_or_insert(gather);
                 Some(())
             }
             GroupAsk::Report(senders) => {
-                let info =
-                    served.controller.member(&member.name).filter(|m| Some(m.since) == member.since)?;
-                if !senders.iter().all(|s| info.ssrcs.contains(&(s.cs_id, s.ssrc))) {
+                let (_, seat) = served.controller.find(&member).ok()?;
+                // Each of its own once: what is said twice only takes room in the record.
+                let own = senders.iter().all(|s| seat.ssrcs.contains(&(s.cs_id, s.ssrc)));
+                if !own || senders.len() > seat.ssrcs.len() {
                     return None;
                 }
-                served.queue.reports.push((member, senders));
-                served.queue.answers.push(session);
+                served.queue.report(member, senders, session);
                 served.due.get_or_insert(gather);
                 Some(())
             }
@@ -331,7 +326,7 @@ impl Service {
     fn leave(&mut self, now: Time, group: &[u8], member: MemberRef) {
         let gather = now + self.config.gather;
         if let Some(served) = self.groups.get_mut(group) {
-            served.queue.leaves.push(member);
+            served.queue.leave(member, None);
             served.due.get_or_insert(gather);
         }
     }
@@ -343,7 +338,7 @@ impl Service {
     pub fn expel(&mut self, now: Time, group: &[u8], name: &Name) -> Result<(), GroupError> {
         let served = self.groups.get_mut(group).ok_or(GroupError::NotMember)?;
         let since = served.controller.member(name).ok_or(GroupError::NotMember)?.since;
-        served.queue.leaves.push(MemberRef { name: name.clone(), since: Some(since) });
+        served.queue.leave(MemberRef { name: name.clone(), since: Some(since) }, None);
         served.due = Some(now);
         Ok(())
     }
@@ -367,8 +362,9 @@ impl Service {
         }
     }
 
-    /// The next record for the store, of any group that has a change due and none on its way. [`Self::stored`],
-    /// [`Self::foreign`] or [`Self::propose`] again (after a store that could not be reached: the same record) follows.
+    /// The next record for the store, of any group that has a change due and none on its way. [`Self::stored`] or
+    /// [`Self::foreign`] follows. While the store cannot be reached, the caller keeps the proposal and appends the same octets
+    /// again: whether they were stored is open, and nothing else may take their number meanwhile.
     pub fn propose(&mut self, now: Time, endpoint: &mut Endpoint) -> Option<(Vec<u8>, Proposal)> {
         let ready = |served: &Served| served.flight.is_none() && served.due.is_some_and(|due| due <= now);
         let groups: Vec<Vec<u8>> =
@@ -377,35 +373,45 @@ impl Service {
     }
 
     fn propose_for(&mut self, now: Time, group: &[u8], endpoint: &mut Endpoint) -> Option<Proposal> {
+        let mut most = MAX_BATCH;
         loop {
             let served = self.groups.get_mut(group)?;
             served.due = None;
-            served.clean();
+            served.clean(now, endpoint);
             if served.queue.is_empty() {
-                answer_all(now, endpoint, &mut served.queue.answers);
                 return None;
             }
-            let content = std::mem::take(&mut served.queue);
-            let Served { controller, .. } = &*served;
-            let (content, gone) = match compose(now, controller, endpoint, content) {
+            let content = served.queue.split(most);
+            let (refused, failed) = match compose(now, &served.controller, endpoint, content) {
                 Composed::Ready(record, seq, content) => {
                     let copy = SecretBytes::copy_from(record.expose());
                     served.flight = Some(Flight { seq, record, content });
                     return Some(Proposal { seq, record: copy });
                 }
-                Composed::Without(content, gone) => (content, gone),
-                Composed::Failed(content) => {
-                    // Nothing of it can be done, whatever is tried: who waits is told.
-                    for waiting in content.joins {
-                        self.refuse(now, endpoint, waiting.session, group.to_vec(), waiting.name);
-                    }
-                    content.answers.into_iter().for_each(|s| drop(endpoint.refuse_group(now, s)));
-                    return None;
+                Composed::Without(content, gone) => {
+                    served.queue.put_back(content);
+                    (gone, false)
+                }
+                // Half of it goes now, the rest with the next record.
+                Composed::TooMuch(content) if content.len() > 1 => {
+                    most = content.len() / 2;
+                    served.queue.put_back(content);
+                    continue;
+                }
+                Composed::TooMuch(content) | Composed::Failed(content) => {
+                    let Queue { joins, leaves, reports, rekey } = content;
+                    // Who asks is told, and may ask again. Whoever is to leave must not stay in for it: that is tried again.
+                    served.queue.put_back(Queue { leaves, rekey, ..Queue::default() });
+                    served.due = Some(now + RETRY);
+                    reports.iter().for_each(|report| drop(endpoint.refuse_group(now, report.asked)));
+                    (joins, true)
                 }
             };
-            served.queue.put_back(content);
-            for waiting in gone {
+            for waiting in refused {
                 self.refuse(now, endpoint, waiting.session, group.to_vec(), waiting.name);
+            }
+            if failed {
+                return None;
             }
         }
     }
@@ -417,9 +423,9 @@ impl Service {
     /// [`GroupError`] if nothing was proposed, or it does not follow from the state any more.
     pub fn stored(&mut self, now: Time, endpoint: &mut Endpoint, group: &[u8]) -> Result<(), GroupError> {
         let served = self.groups.get_mut(group).ok_or(GroupError::Config("no such group"))?;
-        let Flight { seq, record, mut content } = served.flight.take().ok_or(GroupError::Nothing)?;
+        let Flight { seq, record, content } = served.flight.take().ok_or(GroupError::Nothing)?;
         let applied = served.controller.apply(seq, record.expose())?;
-        answer_all(now, endpoint, &mut content.answers);
+        content.askers().for_each(|session| done(now, endpoint, session));
         for waiting in content.joins {
             self.recent.push_back((now + self.config.rejoin, waiting.name.clone()));
             self.recent_names.insert(waiting.name.clone());
@@ -558,23 +564,46 @@ impl Service {
 }
 
 impl Served {
-    /// Takes out what has come to nothing: who wants to leave and is none, or leaves and joins anew.
-    fn clean(&mut self) {
+    /// Takes out what has come to nothing: who wants to leave and is none, and who wants to twice.
+    fn clean(&mut self, now: Time, endpoint: &mut Endpoint) {
         let Self { controller, queue, .. } = self;
-        let is_member = |member: &MemberRef| {
-            controller.member(&member.name).is_some_and(|known| Some(known.since) == member.since)
-        };
-        let mut seen = HashSet::new();
-        queue.leaves.retain(|member| is_member(member) && seen.insert(member.name.clone()));
-        queue.reports.retain(|(member, _)| is_member(member));
+        let mut kept: Vec<Leaving> = Vec::with_capacity(queue.leaves.len());
+        let mut at: HashMap<Name, usize> = HashMap::with_capacity(queue.leaves.len());
+        for leaving in std::mem::take(&mut queue.leaves) {
+            if controller.find(&leaving.member).is_err() {
+                leaving.asked.into_iter().for_each(|session| done(now, endpoint, session));
+                continue;
+            }
+            match at.entry(leaving.member.name.clone()) {
+                Entry::Vacant(entry) => {
+                    entry.insert(kept.len());
+                    kept.push(leaving);
+                }
+                Entry::Occupied(entry) => {
+                    if let Some(same) = kept.get_mut(*entry.get()) {
+                        same.asked = same.asked.or(leaving.asked);
+                    }
+                }
+            }
+        }
+        queue.leaves = kept;
+        queue.reports.retain(|report| {
+            let is_member = controller.find(&report.member).is_ok();
+            if !is_member {
+                let _ = endpoint.refuse_group(now, report.asked);
+            }
+            is_member
+        });
     }
 }
 
 /// What became of a batch.
 enum Composed {
     Ready(SecretBytes, u64, Queue),
-    /// Some who wanted to join are not there any more.
+    /// Some who wanted to join are not there any more, or there is no room for them.
     Without(Queue, Vec<Waiting>),
+    /// More than one record takes.
+    TooMuch(Queue),
     Failed(Queue),
 }
 
@@ -584,9 +613,10 @@ fn compose(now: Time, controller: &Controller, endpoint: &mut Endpoint, mut cont
         Ok(draft) => draft,
         // All reports were overtaken: there is nothing to store, and nothing wrong.
         Err(GroupError::Nothing) => {
-            content.reports.clear();
+            content.reports.drain(..).for_each(|report| done(now, endpoint, report.asked));
             return Composed::Without(content, Vec::new());
         }
+        Err(TOO_MANY_CHANGES) => return Composed::TooMuch(content),
         Err(GroupError::Full(_)) if !content.joins.is_empty() => {
             // Leaves make room; the last who came waits in vain.
             let last = content.joins.pop();
@@ -613,19 +643,13 @@ fn compose(now: Time, controller: &Controller, endpoint: &mut Endpoint, mut cont
     let seq = draft.seq();
     match draft.finish(leaf_keys) {
         Ok(proposal) => Composed::Ready(proposal.record, seq, content),
-        Err(_) if content.len() > 1 => {
-            // Too much for one record: half of it goes, the rest with the next.
-            let half = content.joins.len() / 2;
-            let lost = content.joins.split_off(half.max(1).min(content.joins.len()));
-            Composed::Without(content, lost)
-        }
+        Err(TOO_MANY_CHANGES) => Composed::TooMuch(content),
         Err(_) => Composed::Failed(content),
     }
 }
 
-fn answer_all(now: Time, endpoint: &mut Endpoint, answers: &mut Vec<SessionId>) {
-    for session in answers.drain(..) {
-        // The session may be over, or have asked something else since.
-        let _ = endpoint.answer_group(now, session, None);
-    }
+/// What was asked for in a session is done.
+fn done(now: Time, endpoint: &mut Endpoint, session: SessionId) {
+    // The session may be over, or have asked something else since.
+    let _ = endpoint.answer_group(now, session, None);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use mikey_crypto::{CryptoProvider, SecretBytes};
 use mikey_proto::{GroupCipher, GroupGrant, GroupRoles, GroupSender, GroupValues, Name, NodeKey};
 
-use crate::error::GroupError;
+use crate::error::{GroupError, TOO_MANY_CHANGES};
 use crate::limits::{MAX_BATCH, MAX_CONTACT, MAX_MEMBERS, MAX_SENDERS, MAX_SSRCS};
 use crate::record::{Change, Genesis, Renewal, Reported};
 use crate::rekey::{self, NewKeys};
@@ -108,7 +108,7 @@ impl State {
             return Err(GroupError::Full("ssrcs"));
         }
         if change.leaves.len().max(change.joins.len()).max(change.reports.len()) > MAX_BATCH {
-            return Err(GroupError::Full("changes at once"));
+            return Err(TOO_MANY_CHANGES);
         }
         if u64::from(self.tree.members()) + change.joins.len() as u64 > u64::from(MAX_MEMBERS) {
             return Err(GroupError::Full("members"));

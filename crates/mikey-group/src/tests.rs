@@ -4,6 +4,7 @@
 mod changes;
 mod damage;
 mod rekeys;
+mod service;
 mod sizes;
 mod vectors;
 

@@ -10,7 +10,7 @@ use mikey::group::{
     AccessTable, Append, Authorize, Controller, GroupConfig, GroupName, MemberError, RekeyDrop, Rule,
     ServiceOutput, Store, Timing, Who,
 };
-use mikey::keying::{GroupRequest, GroupStream, PeerFault};
+use mikey::keying::{GroupAsk, GroupRequest, GroupSender, GroupStream, PeerFault};
 use mikey::{Agent, AgentEvent, EndpointConfig, Identity, MediaError, Peer, SrtpPolicy};
 use mikey_crypto::MethodId;
 use mikey_proto::Error;
@@ -361,4 +361,30 @@ fn the_controller_of_another_group_does_not_take_a_membership_over() {
     // The other controller was told that nobody is there.
     run(&mut world, Duration::from_secs(2));
     assert_eq!(world.act(1, |_, party| party.desk().service.controller(SPORTS).unwrap().len()), 0);
+}
+
+#[test]
+fn members_that_report_without_end_keep_nobody_in() {
+    let mut world = joined(4, 42);
+    for n in 1..=3 {
+        world.act(n, |now, party| {
+            let ear = party.ear();
+            let (group, ssrc) = (ear.group.unwrap(), ear.ssrc().unwrap());
+            let session = ear.session.unwrap();
+            let values = ear.agent.member(group).unwrap().values().clone();
+            let at = |n: u32| {
+                let seq = u16::try_from(n).unwrap();
+                GroupSender { cs_id: 1, ssrc, yours: true, gone: false, shared: false, roc: 1, seq }
+            };
+            let report = GroupAsk::Report((1..=1500).map(at).collect());
+            ear.agent.endpoint().ask_group(now, session, &values, &report).unwrap();
+        });
+    }
+    run(&mut world, 20 * MS);
+    world.act(0, |now, party| party.desk().service.expel(now, NEWS, &member_name(4)).unwrap());
+    run(&mut world, Duration::from_secs(1));
+    assert_eq!(len(&mut world), 3);
+    assert!(world.act(4, |_, party| {
+        party.ear().has(|event| matches!(event, AgentEvent::GroupLeft { expelled: true, .. }))
+    }));
 }
