@@ -576,6 +576,17 @@ impl Signer for NoSigner {
 
 #[cfg(test)]
 impl Controller {
+    /// What a controller can make that heeds no limit: the `n`-th rekey from now on, with these senders in it.
+    pub(crate) fn crowd(&self, n: u32, senders: &[GroupSender]) -> Vec<Vec<u8>> {
+        let Ok(renewal) = self.renewal() else { return Vec::new() };
+        let State { genesis, cipher, tree, .. } = &self.state;
+        let (plan, keys) = (tree.plan(Vec::new(), 0), crate::rekey::NewKeys::new());
+        let wraps = crate::rekey::wraps(tree, &plan, &keys, (renewal.epoch + n, &renewal.gtgk));
+        let sign = |covered: &[u8]| Ok(self.signer.sign(&*self.provider.random, covered)?);
+        crate::rekey::messages(genesis, cipher, renewal.t + 1000 * n, &wraps, senders, sign)
+            .unwrap_or_default()
+    }
+
     /// What a member with every key of the group, but another signing key, can make.
     pub(crate) fn forge(&self, signer: &dyn Signer) -> Vec<Vec<u8>> {
         let Ok(renewal) = self.renewal() else { return Vec::new() };

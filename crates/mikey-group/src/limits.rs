@@ -10,7 +10,7 @@ pub const MAX_BATCH: usize = 4096;
 pub const MAX_SESSIONS: usize = 16;
 /// Most SSRCs of one member: sixteen in each RTP session.
 pub const MAX_SSRCS: usize = 256;
-/// Most SSRCs of a group: SENDERS is one payload. A further sender is refused.
+/// Most SSRCs of a group: SENDERS is one payload. A further sender is refused by the controller, and not heard by a member.
 pub const MAX_SENDERS: usize = 5000;
 /// Longest note of where a member is.
 pub const MAX_CONTACT: usize = 64;
@@ -22,6 +22,8 @@ pub const MAX_HELD: usize = 1024;
 pub const GAP: Duration = Duration::from_millis(400);
 /// After how long a controller tries again to make somebody leave, if no record could be made of it.
 pub const RETRY: Duration = Duration::from_secs(1);
+/// Changes of senders that a member keeps until the group key that they come with; beyond it, it asks how the group stands.
+pub const MAX_CHANGES: usize = 2 * MAX_SENDERS;
 /// The shortest time from one pull to the next.
 pub const PULL_INTERVAL: Duration = Duration::from_secs(1);
 /// How long receivers accept the old epoch if the member's configuration does not say.

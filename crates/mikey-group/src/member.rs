@@ -19,7 +19,7 @@ use mikey_proto::{
 use mikey_wire::v2::{GroupNode, GroupRekey, decode_node_keys, peek};
 use mikey_wire::{DataType, KeyType, Kv};
 
-use crate::limits::{DEACTIVATION, GAP, MAX_HELD, PULL_INTERVAL};
+use crate::limits::{DEACTIVATION, GAP, MAX_CHANGES, MAX_HELD, MAX_SENDERS, PULL_INTERVAL};
 use crate::tree::{ancestors, depth};
 
 /// How a member goes from one epoch to the next. The same at all members of a group, by configuration.
@@ -343,6 +343,11 @@ impl Member {
             self.handle_refused();
             return;
         }
+        if self.changes.len() > MAX_CHANGES {
+            // No group has so many senders: who they are is asked for.
+            self.changes.clear();
+            self.want_pull(now + GAP);
+        }
         for node in &message.nodes {
             match self.open(t, &message, node) {
                 Some(keys) => self.learn(now, node, &keys),
@@ -417,7 +422,9 @@ impl Member {
             let key = (change.cs_id, change.ssrc);
             if change.gone {
                 gone.extend(self.senders.remove(&key).map(|_| key));
-            } else if self.sessions.iter().any(|session| session.cs_id == change.cs_id) {
+            } else if self.senders.len() < MAX_SENDERS
+                && self.sessions.iter().any(|session| session.cs_id == change.cs_id)
+            {
                 // A rekey goes to all: nothing in it is ours.
                 self.senders.entry(key).or_insert(GroupSender { yours: false, ..change });
             }
@@ -449,8 +456,8 @@ impl Member {
             return Err(bad("keys that are not those of the path"));
         }
         let known = |sender: &GroupSender| self.sessions.iter().any(|session| session.cs_id == sender.cs_id);
-        if !senders.iter().all(known) {
-            return Err(bad("a sender in no rtp session"));
+        if !senders.iter().all(known) || senders.len() > MAX_SENDERS {
+            return Err(bad("more senders than a group may have, or one in no rtp session"));
         }
         let node = |NodeKey { node, version, key }| (node, (version, key));
         self.path = keys.into_iter().map(node).collect();

@@ -1,9 +1,9 @@
 //! GROUP_REKEY on its way: lost, late, twice, cut short, forged.
 
-use mikey_proto::GroupAsk;
+use mikey_proto::{GroupAsk, GroupSender};
 
 use super::*;
-use crate::limits::GAP;
+use crate::limits::{GAP, MAX_SENDERS};
 use crate::member::RekeyDrop;
 
 /// A group of 64, and the messages of a change that takes several.
@@ -207,4 +207,33 @@ fn a_grant_of_the_past_or_of_another_is_refused() {
     let foreign = other.controller.pull(&of(nth(0))).unwrap();
     assert!(member.handle_grant(now, foreign).is_err());
     group.agree();
+}
+
+#[test]
+fn a_controller_that_heeds_no_limit_does_not_fill_its_members() {
+    let mut group = Group::new(14);
+    group.heard(&Group::batch(&[nth(0)], &[]));
+    let member = group.members.get_mut(&nth(0)).unwrap();
+    for n in 0..3 {
+        let sender = |ssrc: u32| GroupSender {
+            cs_id: 1,
+            ssrc: n * 10_000 + ssrc,
+            yours: false,
+            gone: false,
+            shared: false,
+            roc: 0,
+            seq: 0,
+        };
+        let crowd: Vec<_> = (1..=2500).map(sender).collect();
+        let messages = group.controller.crowd(n, &crowd);
+        // With a gap before each round, which is waited for in vain.
+        let mut now = group.now;
+        for message in &messages {
+            member.handle_rekey(now, message).unwrap();
+        }
+        now = now + GAP;
+        member.handle_timeout(now);
+    }
+    assert_eq!(member.epoch(), group.controller.epoch() + 3);
+    assert_eq!(member.senders().count(), MAX_SENDERS);
 }
