@@ -5,7 +5,10 @@ use mikey_proto::{AuthLevel, GroupRequest, GroupRoles, Name, Peer};
 
 /// Decides who may join.
 pub trait Authorize: Send + Sync {
-    /// Whether an authenticated peer may be what it asks for. All or nothing: who asks for more than it may is refused.
+    /// Whether a peer may be what it asks for. All or nothing: who asks for more than it may is refused.
+    ///
+    /// How well it is known is in [`Peer::level`], which has to be looked at: with a SAS that nobody has compared
+    /// ([`AuthLevel::SasUnverified`]) anybody can have any name.
     fn authorize(&self, peer: &Peer, request: &GroupRequest) -> bool;
 }
 
@@ -14,7 +17,8 @@ pub trait Authorize: Send + Sync {
 pub enum Who {
     /// This name.
     Name(Name),
-    /// Every URI or NAI of this host or realm: `*@example.com`.
+    /// Everybody of this host or realm: the NAI `user@example.com`, the URI `sip:user@example.com`. A name with more than one
+    /// `@`, with a port or parameters behind the host, or with a path (`http://..`) is of no realm.
     Realm(String),
     /// Everybody who was authenticated.
     Anybody,
@@ -26,13 +30,18 @@ impl Who {
     pub fn is(&self, name: &Name) -> bool {
         match self {
             Self::Name(other) => other == name,
-            Self::Realm(realm) => name
-                .as_text()
-                .and_then(|text| text.rsplit_once('@'))
-                .is_some_and(|(_, host)| host.eq_ignore_ascii_case(realm)),
+            Self::Realm(realm) => realm_of(name).is_some_and(|host| host.eq_ignore_ascii_case(realm)),
             Self::Anybody => true,
         }
     }
+}
+
+/// What stands behind the only `@` of a name. In `http://evil.example/@example.com` that is no host, and of two it depends on
+/// who reads it: such names are of nobody's realm.
+fn realm_of(name: &Name) -> Option<&str> {
+    let text = name.as_text()?;
+    let (user, host) = text.split_once('@')?;
+    (!user.contains(":/") && !host.contains('@')).then_some(host)
 }
 
 /// What somebody may do in a group.
@@ -92,6 +101,33 @@ mod tests {
 
     fn request(sends: bool, ssrcs: u8) -> GroupRequest {
         GroupRequest { group: b"news".to_vec(), roles: GroupRoles { sends, receives: true }, ssrcs }
+    }
+
+    #[test]
+    fn a_realm_is_what_stands_behind_the_only_at_sign() {
+        let realm = Who::Realm("Example.com".into());
+        let is = |text: &str| realm.is(&Name::parse(text).unwrap());
+        assert!(is("bob@example.com") && is("sip:bob@example.com") && is("sips:bob@EXAMPLE.com"));
+        for other in [
+            "sip:example.com",
+            "sip:bob@example.org",
+            "sip:bob@sub.example.com",
+            "sip:bob@example.com:5060",
+            "sip:bob@example.com;transport=tcp",
+            "sip:mallory@evil.example;x=@example.com",
+            "sip:mallory@evil.example?x=@example.com",
+            "http://evil.example/@example.com",
+            "https:/evil.example/@example.com",
+        ] {
+            assert!(!is(other), "{other}");
+        }
+        // Octets of a peer with a shared key have not been through `Name::parse`.
+        let raw = |ty: u8, data: &'static [u8]| {
+            Name::from_wire(&mikey_wire::Id { ty: mikey_wire::IdType(ty), data })
+        };
+        assert!(!realm.is(&raw(0, b"mallory@evil.example@example.com")));
+        assert!(!realm.is(&raw(2, b"bob@example.com")), "a pseudonym is no name of a realm");
+        assert!(!realm.is(&raw(0, b"bob@example.com\xff")));
     }
 
     #[test]
