@@ -22,7 +22,8 @@ pub enum StoreError {
     /// There is no room. Nothing was stored; members keep the keys that they have, joins are put off. The operator
     /// makes room.
     Full(String),
-    /// What is stored is not what was written. Serve nothing from it; the operator restores it or starts the group anew.
+    /// What is stored is not what was written. Serve nothing from it; the operator starts the group anew. A copy will do
+    /// only if it has every record that was ever acknowledged ([`Store`](crate::Store)).
     Corrupt(String),
     /// The key that wraps what is stored is another one. Nothing was changed; the operator supplies the right key.
     WrongKey,

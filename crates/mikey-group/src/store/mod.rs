@@ -108,6 +108,11 @@ pub struct Lease {
 /// Safety rests on [`append`](Self::append) alone: of all that ever propose one number of one group, one at most
 /// succeeds, and what has succeeded is read for ever after, across crashes, until it is in a snapshot. Everything else
 /// is a matter of speed and liveness. `conformance::run` holds a store to all of it.
+///
+/// **A log never goes back.** From one that lacks its last records, such as a backup or a snapshot of a machine, a controller
+/// gives epochs, Ts and SSRCs out a second time: other keys are then sealed under the same node keys and nonces, and whoever
+/// listens learns how they differ. Members refuse what comes of it. A log that cannot be trusted to be whole is thrown away,
+/// and its group made anew with [`Controller::create`](crate::Controller::create), with another SPI.
 pub trait Store: Send {
     /// Appends records: durable once this returns `Ok` for them, and then seen by every `read` that starts later.
     ///
