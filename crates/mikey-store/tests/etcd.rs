@@ -16,7 +16,7 @@ use common::{append, conforms, contend, group, keyring, read};
 use mikey_group::conformance::{contended, propose};
 use mikey_group::{Store, StoreError};
 use mikey_proto::Time;
-use mikey_store::{EtcdConfig, EtcdStore, Sealed};
+use mikey_store::{EtcdConfig, EtcdStore, EtcdTls, Sealed};
 
 fn open(endpoints: Vec<String>, timeout: Duration) -> Sealed<EtcdStore> {
     let config = EtcdConfig { endpoints, prefix: "/mikey-test/".into(), timeout, tls: None };
@@ -55,6 +55,15 @@ fn it_conforms_and_leases_run_out() {
         EtcdStore::new(&EtcdConfig { endpoints: vec![], prefix: String::new(), timeout: PATIENT, tls: None })
             .is_err()
     );
+}
+
+#[test]
+fn what_is_configured_for_tls_does_not_go_without() {
+    let tls = EtcdTls { ca: Vec::new(), identity: None, server_name: None };
+    let endpoints = vec!["http://127.0.0.1:2379".to_owned()];
+    let config = EtcdConfig { endpoints, prefix: String::new(), timeout: PATIENT, tls: Some(tls) };
+    let why = EtcdStore::new(&config).err().unwrap().to_string();
+    assert!(why.contains("not https"), "{why}");
 }
 
 #[test]

@@ -129,6 +129,12 @@ fn channel(endpoint: &str, tls: Option<&EtcdTls>) -> Result<Channel, StoreError>
         .http2_keep_alive_interval(Duration::from_secs(5))
         .keep_alive_timeout(Duration::from_secs(2));
     if let Some(tls) = tls {
+        // Otherwise what is configured for TLS would go unencrypted, and nobody would notice.
+        if channel.uri().scheme_str() != Some("https") {
+            return Err(StoreError::Unavailable(format!(
+                "{endpoint}: TLS is configured, but it is not https"
+            )));
+        }
         let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&tls.ca));
         if let Some((certificate, key)) = &tls.identity {
             config = config.identity(Identity::from_pem(certificate, key.expose()));

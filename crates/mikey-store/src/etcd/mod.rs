@@ -33,7 +33,7 @@ pub struct EtcdConfig {
     pub prefix: String,
     /// How long a call may take, all endpoints and repeats together.
     pub timeout: Duration,
-    /// For `https`.
+    /// For `https`. With it, an endpoint that is none is refused.
     pub tls: Option<EtcdTls>,
 }
 
