@@ -86,9 +86,10 @@ impl ReplayCache {
         }
     }
 
-    /// The answer to a message with a counter, if it is the last one of its peer.
-    pub(super) fn counted(&self, digest: &[u8; 32]) -> Option<Stored> {
-        self.counters.values().find(|(_, last, _)| last == digest).map(|(_, _, answer)| answer.clone())
+    /// The answer to a message with a counter, if it is the last one of the peer that it says to be from.
+    pub(super) fn counted(&self, peer: &Name, digest: &[u8; 32]) -> Option<Stored> {
+        let (_, last, answer) = self.counters.get(peer)?;
+        (last == digest).then(|| answer.clone())
     }
 
     /// Whether a counter of `peer` is above its last one.
@@ -184,8 +185,9 @@ mod tests {
         let [a, b] = ["a@x", "b@x"].map(|name| Name::parse(name).unwrap());
         assert_eq!(cache.check_counter(&a, 0), Ok(()));
         cache.count(&a, 0, [9; 32], Some(vec![3]));
-        assert_eq!(cache.counted(&[9; 32]), Some(Some(vec![3])));
-        assert_eq!(cache.counted(&[8; 32]), None);
+        assert_eq!(cache.counted(&a, &[9; 32]), Some(Some(vec![3])));
+        assert_eq!(cache.counted(&a, &[8; 32]), None);
+        assert_eq!(cache.counted(&b, &[9; 32]), None);
         assert_eq!(cache.check_counter(&a, 0), Err(ReplayRefusal::Counter));
         assert_eq!(cache.check_counter(&a, 1), Ok(()));
         assert_eq!(cache.check_counter(&b, 1), Err(ReplayRefusal::Full));

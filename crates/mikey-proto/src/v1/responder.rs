@@ -88,11 +88,12 @@ impl Party {
         let refuse = |why: Error| Refused { answer: self.error(&fields, &why, None), why };
         let mode = mode.map_err(refuse)?;
         let digest = self.digest(message);
-        if mode != Mode::Null
-            && let Some(stored) =
-                self.check_time(now, fields.t, &digest).map_err(|why| self.refuse(&fields, why))?
-        {
-            return Ok(Answer { message: stored, agreement: None });
+        if mode != Mode::Null {
+            let claimed = fields.names().0.map(Name::from_wire).or_else(|| known.peer.cloned());
+            let stored = self.check_time(now, fields.t, claimed.as_ref(), &digest);
+            if let Some(stored) = stored.map_err(|why| self.refuse(&fields, why))? {
+                return Ok(Answer { message: stored, agreement: None });
+            }
         }
         let refuse = |why: Error| Refused { answer: self.error(&fields, &why, None), why };
         let cx = self.context(now, &fields, mode, quirks, known).map_err(refuse)?;
@@ -120,10 +121,16 @@ impl Party {
 
     /// The stored answer of a repeat; an error if the time will not do.
     #[allow(clippy::option_option)]
-    fn check_time(&mut self, now: Time, t: T, digest: &[u8; 32]) -> Result<Option<Option<Vec<u8>>>, Error> {
+    fn check_time(
+        &mut self,
+        now: Time,
+        t: T,
+        claimed: Option<&Name>,
+        digest: &[u8; 32],
+    ) -> Result<Option<Option<Vec<u8>>>, Error> {
         match t {
             // A counter is judged when its owner is known.
-            T::Counter(_) => Ok(self.replay.counted(digest)),
+            T::Counter(_) => Ok(claimed.and_then(|peer| self.replay.counted(peer, digest))),
             T::NtpUtc(_) | T::Ntp(_) | T::NtpUtc32(_) => {
                 let now = self.ntp(now)?;
                 Ok(self.replay.check(now, t.to_u64(), digest)?.cloned())
