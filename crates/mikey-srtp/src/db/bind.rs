@@ -4,13 +4,14 @@
 //! authenticates the packet, and to none otherwise. Outbound, there is one wildcard sender at most.
 
 use super::ContextDb;
+use super::wildcards::Candidates;
 use crate::destination::Destination;
 use crate::error::UnprotectError;
 use crate::index::{IndexTracker, Ssrc};
-use crate::limits::{MAX_SSRCS_PER_WILDCARD, MAX_WILDCARD_TRIALS};
-use crate::sender::{Sender, SenderId};
+use crate::limits::MAX_SSRCS_PER_WILDCARD;
+use crate::sender::SenderId;
 use crate::stream::Stream;
-use crate::tag::{RtpTail, is_aead, rtcp_tag_len};
+use crate::tag::is_aead;
 
 impl ContextDb {
     /// Counts a refusal of a known SSRC, and says what it means: if a wildcard sender's key is right, that sender has
@@ -47,7 +48,7 @@ impl ContextDb {
         let intact = core::mem::take(&mut self.intact);
         let mut copy = core::mem::take(&mut self.trial);
         let packet = if kept { &intact } else { packet };
-        let candidates = self.candidates(at, packet);
+        let candidates = self.wildcards.candidates(&self.senders, at, packet);
         let mut verdict = error;
         for id in candidates.ids.into_iter().flatten().filter(|id| id.slot != own) {
             if spoilt && !kept {
@@ -76,27 +77,6 @@ impl ContextDb {
         self.intact.extend_from_slice(packet);
     }
 
-    /// The wildcard senders of a destination from which this packet may be, at most as many as may be tried. A packet with an
-    /// MKI is tried under the keys of that MKI alone, so their number is no limit for the others.
-    pub(super) fn candidates(&self, destination: Destination, packet: &[u8]) -> Candidates {
-        let mut candidates = Candidates { ids: [None; MAX_WILDCARD_TRIALS] };
-        let Some(list) = self.wildcards.get(&(destination, true)) else { return candidates };
-        let ids = list.iter().filter_map(|slot| {
-            let sender = self.senders.get(*slot).filter(|sender| may_be_from(sender, packet))?;
-            Some(SenderId { slot: *slot, serial: sender.serial })
-        });
-        for (to, id) in candidates.ids.iter_mut().zip(ids) {
-            *to = Some(id);
-        }
-        candidates
-    }
-
-    /// The wildcard sender of an outbound destination: there is one at most.
-    pub(super) fn outbound_wildcard(&self, destination: Destination) -> Option<SenderId> {
-        let slot = *self.wildcards.get(&(destination, false))?.first()?;
-        self.senders.get(slot).map(|sender| SenderId { slot, serial: sender.serial })
-    }
-
     /// Whether a wildcard sender may have another SSRC.
     pub(super) fn has_room(&self, id: SenderId) -> bool {
         self.sender(id).is_some_and(|sender| sender.stream_count < MAX_SSRCS_PER_WILDCARD)
@@ -110,7 +90,7 @@ impl ContextDb {
         packet: &mut [u8],
         mut open: impl FnMut(&mut Self, &mut Stream, &mut [u8]) -> Result<T, UnprotectError>,
     ) -> Result<(T, SenderId), UnprotectError> {
-        let candidates = self.candidates(destination, packet);
+        let candidates = self.wildcards.candidates(&self.senders, destination, packet);
         let several = candidates.ids.iter().flatten().count() > 1;
         let mut copy = core::mem::take(&mut self.trial);
         copy.clear();
@@ -153,27 +133,4 @@ impl ContextDb {
         }
         Err(error)
     }
-}
-
-/// Whether one of a sender's keys has no MKI, or the one that stands in the packet as SRTP or as SRTCP.
-fn may_be_from(sender: &Sender, packet: &[u8]) -> bool {
-    let seq = match packet {
-        [_, _, high, low, ..] => u16::from_be_bytes([*high, *low]),
-        _ => return false,
-    };
-    sender.keys().any(|key| {
-        let (policy, mki) = (&*key.context.policy, key.context.mki());
-        let behind = if is_aead(policy.cipher) {
-            [0, 0]
-        } else {
-            [RtpTail::of(policy, seq).len(), rtcp_tag_len(policy)]
-        };
-        let stands = |behind: usize| packet.len().checked_sub(behind).and_then(|end| packet.get(..end));
-        mki.is_empty() || behind.into_iter().filter_map(stands).any(|head| head.ends_with(mki))
-    })
-}
-
-/// Senders to try, without allocating.
-pub(super) struct Candidates {
-    pub(super) ids: [Option<SenderId>; MAX_WILDCARD_TRIALS],
 }

@@ -66,7 +66,7 @@ impl ContextDb {
         let id = SenderId { slot, serial };
         self.next_serial = serial.wrapping_add(1);
         if any {
-            self.wildcards.entry((destination, direction == Direction::Inbound)).or_default().push(slot);
+            self.wildcards.add(&self.senders, slot);
         }
         for (ssrc, start) in listed.into_iter().flatten() {
             if self.stream_of(id, ssrc, start.tracker()).and_then(|stream| self.add_stream(stream)).is_none()
@@ -104,10 +104,14 @@ impl ContextDb {
         }
         let key = self.make_key(policy, extensions, tesla, (owner, direction), key)?;
         let context = Arc::clone(&key.context);
+        let any = self.wildcards.remove(&self.senders, sender.slot);
         if ranged {
             self.add_other_key(sender.slot, key);
         } else {
             self.replace_key(sender.slot, key, retire);
+        }
+        if any {
+            self.wildcards.add(&self.senders, sender.slot);
         }
         let slots: Vec<u32> = self.slots(sender).collect();
         for slot in slots {
@@ -170,10 +174,14 @@ impl ContextDb {
         let due = self.senders.iter().filter(|(_, sender)| expired(sender));
         let due: Vec<SenderId> = due.map(|(slot, sender)| SenderId { slot, serial: sender.serial }).collect();
         for id in due {
+            let any = self.wildcards.remove(&self.senders, id.slot);
             if let Some(others) = self.senders.get_mut(id.slot).and_then(|sender| sender.others.as_mut()) {
                 for gone in others.extract_if(.., |other| now >= other.until) {
                     self.register.remove_older(id.slot, gone.key.fingerprint);
                 }
+            }
+            if any {
+                self.wildcards.add(&self.senders, id.slot);
             }
             let slots: Vec<u32> = self.slots(id).collect();
             for slot in slots {
@@ -190,19 +198,12 @@ impl ContextDb {
         if self.sender(sender).is_none() {
             return false;
         }
+        self.wildcards.remove(&self.senders, sender.slot);
         self.register.remove(&mut self.senders, sender.slot);
-        let Some(removed) = self.senders.remove(sender.slot) else { return false };
         for slot in slots {
             self.remove_stream(slot);
         }
-        let place = (removed.destination, removed.direction == Direction::Inbound);
-        if let Some(list) = self.wildcards.get_mut(&place) {
-            list.retain(|slot| *slot != sender.slot);
-            if list.is_empty() {
-                self.wildcards.remove(&place);
-            }
-        }
-        true
+        self.senders.remove(sender.slot).is_some()
     }
 
     /// Removes everything of one owner. Returns how many senders that were.

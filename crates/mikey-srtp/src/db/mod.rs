@@ -9,8 +9,9 @@ mod install;
 mod packets;
 mod register;
 mod tesla;
+mod wildcards;
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -25,6 +26,7 @@ use crate::stats::Stats;
 use crate::stream::Stream;
 
 use register::Register;
+use wildcards::Wildcards;
 
 pub use batch::{InboundPacket, OutboundPacket};
 pub use packets::{Accepted, AcceptedRtcp};
@@ -80,8 +82,8 @@ pub struct ContextDb {
     latest: u32,
     senders: Slab<Sender>,
     next_serial: u32,
-    /// Senders that take any SSRC, in the order of their installation.
-    wildcards: BTreeMap<(Destination, bool), Vec<u32>>,
+    /// Senders that take any SSRC.
+    wildcards: Wildcards,
     /// Whose each master key is, and which senders each owner has.
     register: Register,
     /// The policies in use: few, so that contexts share them.
@@ -125,7 +127,7 @@ impl ContextDb {
             latest: NO_STREAM,
             senders: Slab::new(),
             next_serial: 0,
-            wildcards: BTreeMap::new(),
+            wildcards: Wildcards::new(config.hash_seed),
             register: Register::new(config.hash_seed),
             policies: Vec::new(),
             stats: Stats::default(),

@@ -146,7 +146,7 @@ impl ContextDb {
 
     #[cold]
     fn bind_outbound(&mut self, to: Destination, ssrc: Ssrc) -> Result<u32, ProtectError> {
-        let id = self.outbound_wildcard(to).ok_or(ProtectError::UnknownStream)?;
+        let id = self.wildcards.outbound(to).ok_or(ProtectError::UnknownStream)?;
         if !self.has_room(id) {
             return Err(ProtectError::UnknownStream);
         }
