@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use mikey_crypto::SecretBytes;
+use mikey_proto::limits::MAX_NAME;
 use mikey_proto::{Endpoint, Event, GroupAsk, Name, SessionId, Time};
 
 use crate::access::Authorize;
@@ -228,6 +229,7 @@ impl Service {
         match event {
             Event::JoinRequested { session, remote, peer, request } => {
                 let wanted = self.groups.contains_key(&request.group)
+                    && (1..=MAX_NAME).contains(&peer.name.data().len())
                     && self.authorize.authorize(&peer, &request)
                     && !self.recent_names.contains(&peer.name);
                 if !wanted {

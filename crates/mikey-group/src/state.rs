@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mikey_crypto::{CryptoProvider, SecretBytes};
+use mikey_proto::limits::MAX_NAME;
 use mikey_proto::{GroupCipher, GroupGrant, GroupRoles, GroupSender, GroupValues, Name, NodeKey};
 
 use crate::error::{GroupError, TOO_MANY_CHANGES};
@@ -85,6 +86,11 @@ impl State {
         for join in &change.joins {
             if stays(&join.name) || !names.insert(&join.name) {
                 return Err(bad("one name twice"));
+            }
+            // What could be stored and not be read again would be the end of the group.
+            let writable = (1..=MAX_NAME).contains(&join.name.data().len());
+            if !writable || !(join.roles.sends || join.roles.receives) {
+                return Err(bad("a member without a name or without roles"));
             }
             let most = join.ssrcs.len() <= MAX_SSRCS && join.contact.len() <= MAX_CONTACT;
             if !most || (!join.roles.sends && !join.ssrcs.is_empty()) {

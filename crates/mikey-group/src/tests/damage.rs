@@ -106,6 +106,13 @@ fn what_a_batch_may_not_hold() {
     let mut many = Group::batch(&[nth(50)], &[]);
     many.joins[0].contact = vec![0; 65];
     assert!(refused(&many).is_some());
+    let mut idle = Group::batch(&[nth(50)], &[]);
+    idle.joins[0].roles = GroupRoles { sends: false, receives: false };
+    assert!(refused(&idle).is_some(), "nobody could read that record");
+    for data in [&[][..], &[b'a'; 256]] {
+        let long = Name::from_wire(&mikey_wire::Id { ty: mikey_wire::IdType(1), data });
+        assert!(refused(&Group::batch(&[long], &[])).is_some(), "a name of {} octets", data.len());
+    }
     let draft = group.controller.draft(&Group::batch(&[nth(50)], &[])).unwrap();
     assert!(draft.finish(Vec::new()).is_err(), "a leaf key is missing");
 }
