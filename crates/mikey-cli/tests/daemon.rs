@@ -238,6 +238,39 @@ fn two_daemons_never_have_one_store() {
     assert!(log.contains("was made with other RTP sessions"), "{log}");
 }
 
+/// As systemd starts it: the key is a credential, and readiness and the end are told on a socket.
+#[test]
+fn the_service_manager_gives_a_credential_and_is_told() {
+    let site = Site::new(1);
+    let text = std::fs::read_to_string(site.place.path("mikeyd.toml")).unwrap();
+    let text = text.replace("file = \"kek\"", "credential = \"kek\"");
+    std::fs::write(site.place.path("mikeyd.toml"), text).unwrap();
+    std::fs::create_dir(site.place.path("credentials")).unwrap();
+    std::fs::rename(site.place.path("kek"), site.place.path("credentials/kek")).unwrap();
+    let (code, log) = site.spawn().end();
+    assert_eq!(code, 2, "{log}");
+    assert!(log.contains("there is no $CREDENTIALS_DIRECTORY"), "{log}");
+    let notify = site.place.path("notify");
+    let told = std::os::unix::net::UnixDatagram::bind(&notify).unwrap();
+    told.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let next = || {
+        let mut octets = [0; 256];
+        let len = told.recv(&mut octets).unwrap();
+        String::from_utf8_lossy(&octets[..len]).into_owned()
+    };
+    let credentials = site.place.path("credentials");
+    let daemon = site.spawn_with(&[
+        ("NOTIFY_SOCKET", notify.to_str().unwrap()),
+        ("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap()),
+    ]);
+    assert!(next().contains("READY=1"));
+    // Whoever is told so finds the daemon there.
+    assert_eq!(site.group_ok("list").events("group").len(), 1);
+    let (code, _) = daemon.terminate();
+    assert_eq!(code, 0);
+    assert!(next().contains("STOPPING=1"));
+}
+
 /// A store that is full: nobody is let in, the operator is told why, and when there is room again all of it goes on.
 #[test]
 fn a_full_store_lets_nobody_in_and_recovers() {

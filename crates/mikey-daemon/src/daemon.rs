@@ -245,7 +245,12 @@ impl Daemon {
             Reply::Changes(result) => match (result, &mut self.shared) {
                 (Ok(changes), Some(shared)) => {
                     shared.changed(&changes);
-                    self.gate(true);
+                    // What reads may yet not write: a record that waits says when it does.
+                    self.groups
+                        .values_mut()
+                        .filter(|group| group.flight.is_none())
+                        .for_each(|group| group.trouble = None);
+                    self.gate(self.groups.values().all(|group| group.trouble.is_none()));
                     for (group, head) in changes.heads {
                         self.tail(group.as_bytes(), Some(head));
                     }
@@ -253,7 +258,8 @@ impl Daemon {
                 (Err(error), Some(shared)) => {
                     shared.unanswered();
                     self.gate(false);
-                    self.fatal(&[], &error)?;
+                    let ids: Vec<_> = self.groups.keys().cloned().collect();
+                    ids.iter().try_for_each(|id| self.failed(id, error.clone()))?;
                 }
                 _ => {}
             },

@@ -108,7 +108,13 @@ send = true
 
     /// Starts the daemon. That a file may not grow is an error to it, as on a full disk, and no signal.
     pub(crate) fn spawn(&self) -> Daemon {
+        self.spawn_with(&[])
+    }
+
+    /// The same with something in its environment.
+    pub(crate) fn spawn_with(&self, environment: &[(&str, &str)]) -> Daemon {
         let mut child = Command::new("sh")
+            .envs(environment.iter().copied())
             .args(["-c", "trap '' XFSZ; exec \"$0\" --config mikeyd.toml", env!("CARGO_BIN_EXE_mikeyd")])
             .current_dir(self.place.path(""))
             .stdin(Stdio::null())

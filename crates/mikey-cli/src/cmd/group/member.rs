@@ -117,6 +117,7 @@ impl Member {
     async fn work(&mut self) -> Result {
         let failed = |error: std::io::Error| Error::failed(format!("signals: {}", io_reason(&error)));
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let (mut pace, mut report) = (interval(PACE), interval(REPORT));
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         report.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -142,7 +143,7 @@ impl Member {
                     end = Some(Instant::now() + FAREWELL);
                 }
                 _ = terminate.recv() => end = Some(Instant::now()),
-                _ = tokio::signal::ctrl_c() => end = Some(Instant::now()),
+                _ = interrupt.recv() => end = Some(Instant::now()),
                 _ = pace.tick(), if self.source.is_some() => self.speak(),
                 _ = report.tick() => self.report(),
             }
