@@ -8,7 +8,7 @@ use mikey_crypto::{CryptoProvider, Decryptor, MethodId, SecretBytes, Signer};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor};
 use webpki::{CertRevocationList, OwnedCertRevocationList, anchor_from_trusted_cert};
 
-use crate::auth::cert;
+use crate::auth::cert::{self, Pin};
 use crate::error::ApiMisuse;
 use crate::limits::{MAX_CHAIN, MIN_PSK};
 use crate::name::Name;
@@ -166,7 +166,7 @@ fn check_chain<'a>(chain: &'a [Vec<u8>], spki: &[u8]) -> Result<&'a [u8], ApiMis
 pub struct Trust {
     pub(crate) anchors: Vec<TrustAnchor<'static>>,
     pub(crate) crls: Vec<CertRevocationList<'static>>,
-    pins: HashMap<Name, Vec<Vec<u8>>>,
+    pins: HashMap<Name, Vec<Pin>>,
 }
 
 impl Trust {
@@ -205,13 +205,13 @@ impl Trust {
     /// # Errors
     /// [`ApiMisuse::Certificate`] if it is malformed.
     pub fn pin(&mut self, name: Name, der: &[u8]) -> Result<(), ApiMisuse> {
-        cert::public_key(der).map_err(|_| ApiMisuse::Certificate)?;
-        self.pins.entry(name).or_default().push(der.to_vec());
+        let pin = Pin::new(der).map_err(|_| ApiMisuse::Certificate)?;
+        self.pins.entry(name).or_default().push(pin);
         Ok(())
     }
 
     /// The certificates that are pinned to a name, if any are.
-    pub(crate) fn pinned(&self, name: &Name) -> Option<&[Vec<u8>]> {
+    pub(crate) fn pinned(&self, name: &Name) -> Option<&[Pin]> {
         self.pins.get(name).map(Vec::as_slice)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing of a certificate is believed before its chain has verified, and no name of it before AUTH has.
 
+use core::ops::Range;
 use core::time::Duration;
 
 use mikey_crypto::{CryptoProvider, MethodId};
@@ -22,23 +23,23 @@ use crate::name::Name;
 
 /// Verifies a chain, end entity first, at `now`, and that it belongs to `name` and to a key that `method` can use. Of a name
 /// to which certificates are pinned, only whether the end entity is one of them and what its key can do is looked at.
-pub(crate) fn verify(
+/// Returns the DER SubjectPublicKeyInfo of the end entity.
+pub(crate) fn verify<'c>(
     provider: &CryptoProvider,
     trust: &Trust,
-    chain: &[&[u8]],
+    chain: &[&'c [u8]],
     now: Option<Duration>,
     name: &Name,
     method: MethodId,
-) -> Result<(), CertificateFault> {
+) -> Result<&'c [u8], CertificateFault> {
     let [first, issuers @ ..] = chain else { return Err(CertificateFault::Missing) };
     if chain.len() > MAX_CHAIN {
         return Err(CertificateFault::Malformed);
     }
     if let Some(pins) = trust.pinned(name) {
-        if !pins.iter().any(|pin| pin == first) {
-            return Err(CertificateFault::NotPinned);
-        }
-        return check_key(first, method);
+        let pin = pins.iter().find(|pin| pin.der == *first).ok_or(CertificateFault::NotPinned)?;
+        pin.use_of_key.fits(method)?;
+        return first.get(pin.spki.clone()).ok_or(CertificateFault::Malformed);
     }
     let der = CertificateDer::from(*first);
     let leaf = EndEntityCert::try_from(&der).map_err(fault)?;
@@ -57,7 +58,27 @@ pub(crate) fn verify(
         .map_err(fault)?;
     let certificate = parse(first)?;
     holds_name(&certificate, name)?;
-    fits_key(&certificate, method)
+    UseOfKey::of(&certificate)?.fits(method)?;
+    Ok(certificate.tbs_certificate.subject_pki.raw)
+}
+
+/// A certificate that was pinned, with what is looked at of it in every handshake.
+pub(crate) struct Pin {
+    der: Vec<u8>,
+    /// Where the SubjectPublicKeyInfo stands in it.
+    spki: Range<usize>,
+    use_of_key: UseOfKey,
+}
+
+impl Pin {
+    pub(crate) fn new(der: &[u8]) -> Result<Self, CertificateFault> {
+        let certificate = parse(der)?;
+        let spki = certificate.tbs_certificate.subject_pki.raw;
+        let at = der.windows(spki.len().max(1)).position(|window| window == spki);
+        let at = at.ok_or(CertificateFault::Malformed)?;
+        let use_of_key = UseOfKey::of(&certificate)?;
+        Ok(Self { der: der.to_vec(), spki: at..at + spki.len(), use_of_key })
+    }
 }
 
 /// The DER SubjectPublicKeyInfo of a certificate.
@@ -102,35 +123,73 @@ fn is_host(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }
 
-/// The key of the end entity must be able to do what is negotiated, and be allowed to.
-pub(crate) fn check_key(certificate: &[u8], method: MethodId) -> Result<(), CertificateFault> {
-    fits_key(&parse(certificate)?, method)
+/// The key of the end entity must be able to do what is negotiated, and be allowed to. Returns the DER SubjectPublicKeyInfo.
+pub(crate) fn check_key(certificate: &[u8], method: MethodId) -> Result<&[u8], CertificateFault> {
+    let certificate = parse(certificate)?;
+    UseOfKey::of(&certificate)?.fits(method)?;
+    Ok(certificate.tbs_certificate.subject_pki.raw)
 }
 
-// R9.1
-fn fits_key(certificate: &X509Certificate<'_>, method: MethodId) -> Result<(), CertificateFault> {
-    let usage = certificate.key_usage().map_err(|_| CertificateFault::Malformed)?.map(|usage| usage.value);
-    let allowed = match method {
-        // One key, one use: what may sign as well is refused, and without a key usage it may.
-        MethodId::RSA_OAEP => usage.is_some_and(|u| {
+/// What a certificate's key can do, and may be used for.
+struct UseOfKey {
+    algorithm: Option<Algorithm>,
+    /// Its key usage may be missing.
+    usage: Option<Usage>,
+}
+
+#[derive(PartialEq)]
+enum Algorithm {
+    Ed25519,
+    P256,
+    P384,
+    Rsa,
+}
+
+struct Usage {
+    /// Digital signatures.
+    signs: bool,
+    /// Key encipherment and nothing that signs.
+    deciphers_only: bool,
+}
+
+impl UseOfKey {
+    fn of(certificate: &X509Certificate<'_>) -> Result<Self, CertificateFault> {
+        let usage = certificate.key_usage().map_err(|_| CertificateFault::Malformed)?;
+        let usage = usage.map(|usage| usage.value).map(|u| {
             let signs = u.digital_signature() || u.non_repudiation() || u.key_cert_sign() || u.crl_sign();
-            u.key_encipherment() && !signs
-        }),
-        _ => usage.is_none_or(|usage| usage.digital_signature()),
-    };
-    if !allowed {
-        return Err(CertificateFault::Usage);
+            Usage { signs: u.digital_signature(), deciphers_only: u.key_encipherment() && !signs }
+        });
+        let algorithm = &certificate.tbs_certificate.subject_pki.algorithm;
+        let curve = || algorithm.parameters.as_ref().and_then(|p| Oid::try_from(p.clone()).ok());
+        let algorithm = match &algorithm.algorithm {
+            oid if *oid == ED25519 => Some(Algorithm::Ed25519),
+            oid if *oid == RSA => Some(Algorithm::Rsa),
+            oid if *oid == EC && curve() == Some(P256) => Some(Algorithm::P256),
+            oid if *oid == EC && curve() == Some(P384) => Some(Algorithm::P384),
+            _ => None,
+        };
+        Ok(Self { algorithm, usage })
     }
-    let algorithm = &certificate.tbs_certificate.subject_pki.algorithm;
-    let curve = || algorithm.parameters.as_ref().and_then(|p| Oid::try_from(p.clone()).ok());
-    let fits = match method {
-        MethodId::ED25519 => algorithm.algorithm == ED25519,
-        MethodId::ECDSA_P256_SHA256 => algorithm.algorithm == EC && curve() == Some(P256),
-        MethodId::ECDSA_P384_SHA384 => algorithm.algorithm == EC && curve() == Some(P384),
-        MethodId::RSA_PSS_SHA256 | MethodId::RSA_OAEP => algorithm.algorithm == RSA,
-        _ => false,
-    };
-    fits.then_some(()).ok_or(CertificateFault::KeyKind)
+
+    // R9.1
+    fn fits(&self, method: MethodId) -> Result<(), CertificateFault> {
+        let allowed = match method {
+            // One key, one use: what may sign as well is refused, and without a key usage it may.
+            MethodId::RSA_OAEP => self.usage.as_ref().is_some_and(|usage| usage.deciphers_only),
+            _ => self.usage.as_ref().is_none_or(|usage| usage.signs),
+        };
+        if !allowed {
+            return Err(CertificateFault::Usage);
+        }
+        let needed = match method {
+            MethodId::ED25519 => Algorithm::Ed25519,
+            MethodId::ECDSA_P256_SHA256 => Algorithm::P256,
+            MethodId::ECDSA_P384_SHA384 => Algorithm::P384,
+            MethodId::RSA_PSS_SHA256 | MethodId::RSA_OAEP => Algorithm::Rsa,
+            _ => return Err(CertificateFault::KeyKind),
+        };
+        (self.algorithm == Some(needed)).then_some(()).ok_or(CertificateFault::KeyKind)
+    }
 }
 
 const ED25519: Oid<'static> = x509_parser::der_parser::oid!(1.3.101.112);

@@ -45,6 +45,8 @@ pub struct Peer {
 /// A certificate that was found good for a name, before its AUTH has verified.
 pub(crate) struct Certified<'a> {
     pub(crate) end_entity: &'a [u8],
+    /// Its DER SubjectPublicKeyInfo.
+    pub(crate) public_key: &'a [u8],
     /// What an AUTH by its key will show.
     pub(crate) level: AuthLevel,
 }
@@ -142,8 +144,7 @@ pub(crate) fn verify(
         method => {
             let certified = certified.ok_or(CertificateFault::Missing)?;
             let scheme = provider.signature(method).ok_or(Error::Bug("a method without its scheme"))?;
-            let spki = cert::public_key(certified.end_entity)?;
-            scheme.verify(spki, &covered.octets(), data)?;
+            scheme.verify(certified.public_key, &covered.octets(), data)?;
             certified.level
         }
     };

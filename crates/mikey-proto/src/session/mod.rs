@@ -91,13 +91,13 @@ impl Cx<'_> {
             if !known {
                 return Err(CertificateFault::Fingerprint.into());
             }
-            cert::check_key(end_entity, method)?;
-            return Ok(Some(Certified { end_entity, level: AuthLevel::Fingerprint }));
+            let public_key = cert::check_key(end_entity, method)?;
+            return Ok(Some(Certified { end_entity, public_key, level: AuthLevel::Fingerprint }));
         }
         let chain: Vec<&[u8]> = certs.iter().map(|c| c.data).collect();
         let now = self.config.unix_time_at_zero.map(|zero| zero + self.now.since(Time::ZERO));
-        cert::verify(&self.config.provider, &self.config.trust, &chain, now, name, method)?;
-        Ok(Some(Certified { end_entity, level: AuthLevel::Certificate }))
+        let public_key = cert::verify(&self.config.provider, &self.config.trust, &chain, now, name, method)?;
+        Ok(Some(Certified { end_entity, public_key, level: AuthLevel::Certificate }))
     }
 }
 

@@ -44,9 +44,8 @@ pub(super) fn verify(
 ) -> Result<Peer, Error> {
     let provider = &config.provider;
     let method = MethodId::RSA_PSS_SHA256;
-    cert::verify(provider, &config.trust, &claimed.chain, unix, &claimed.name, method)?;
+    let spki = cert::verify(provider, &config.trust, &claimed.chain, unix, &claimed.name, method)?;
     let end_entity = *claimed.chain.first().ok_or(CertificateFault::Missing)?;
-    let spki = cert::public_key(end_entity)?;
     let message = octets.concat();
     match sign.alg {
         SignAlg::RSA_PSS => {
@@ -79,6 +78,5 @@ pub(super) fn encryption_key<'a>(
     name: &Name,
     chain: &[&'a [u8]],
 ) -> Result<&'a [u8], Error> {
-    cert::verify(&config.provider, &config.trust, chain, unix, name, MethodId::RSA_OAEP)?;
-    Ok(cert::public_key(chain.first().ok_or(CertificateFault::Missing)?)?)
+    Ok(cert::verify(&config.provider, &config.trust, chain, unix, name, MethodId::RSA_OAEP)?)
 }

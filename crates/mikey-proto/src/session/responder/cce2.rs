@@ -8,7 +8,7 @@ use mikey_wire::v2::{Cce2Req, Cce2Tail, Opened as OpenedChain, Sealed};
 use mikey_wire::{DataType, MacAlg, Payload, Ver, encode};
 
 use super::{HalfOpen, Keys, Shown, Verdict};
-use crate::auth::{AuthLevel, Certified, Peer, cce2, cert};
+use crate::auth::{AuthLevel, Certified, Peer, cce2};
 use crate::error::{CertificateFault, Error, PeerFault};
 use crate::keys::Role;
 use crate::limits::ENVELOPE_KEY;
@@ -40,7 +40,7 @@ impl HalfOpen {
         let message = up_to_signature.and_then(|len| sealed.raw.get(..len)).unwrap_or_default();
         let covered = cce2::signed(self.keys.transcript(prf), self.identity.name(), message);
         let scheme = cx.config.provider.signature(method).ok_or(Error::Bug("a method without its scheme"))?;
-        scheme.verify(cert::public_key(signer.end_entity)?, &covered, tail.sign.signature)?;
+        scheme.verify(signer.public_key, &covered, tail.sign.signature)?;
         if let Keys::Ready(_) = &self.keys {
             return Ok((Some(signer), None));
         }

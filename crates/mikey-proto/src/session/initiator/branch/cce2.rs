@@ -61,11 +61,10 @@ pub(super) fn by_rsa(
     let provider = &cx.config.provider;
     let method = MethodId::RSA_OAEP;
     let certified = cx.check_certificates(&answer.certs, peer, method, signalled)?;
-    let Certified { end_entity, level } = certified.ok_or(CertificateFault::Missing)?;
+    let Certified { end_entity, public_key, level } = certified.ok_or(CertificateFault::Missing)?;
     let mut envelope_key = SecretBytes::zeroed(ENVELOPE_KEY);
     provider.random.fill(envelope_key.expose_mut())?;
-    let spki = cert::public_key(end_entity)?;
-    let envelope = provider.rsa_oaep.encrypt(&*provider.random, spki, envelope_key.expose())?;
+    let envelope = provider.rsa_oaep.encrypt(&*provider.random, public_key, envelope_key.expose())?;
     let keys = derive(&envelope_key);
     let tgk = new_tgk(cx, &keys)?;
     let mut message = compose(cx, shared, &keys, header, &tgk, PayloadType::CHASH)?;
