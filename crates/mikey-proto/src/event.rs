@@ -16,7 +16,7 @@ use crate::negotiate::Choice;
 use crate::policy::Exchange;
 use crate::sas::Sas;
 use crate::streams::SrtpKeys;
-use crate::ticket::Ticket;
+use crate::ticket::{Issued, Ticket};
 use crate::time::Time;
 
 /// A call that was started here, until it has succeeded or failed.
@@ -169,6 +169,11 @@ pub enum Event {
         /// The ticket.
         ticket: Ticket,
     },
+    /// The peer has no ticket for us. The session stays as it is.
+    TicketRefused {
+        /// The session.
+        session: SessionId,
+    },
     /// An answer to a call could not be authenticated. The call goes on until its time is up.
     BranchFailed {
         /// The call.
@@ -295,6 +300,8 @@ pub(crate) struct Outbox {
     queue: VecDeque<Output>,
     /// The tickets of the session at hand are to be forgotten.
     revoked: bool,
+    /// A ticket that goes out in the response at hand.
+    issued: Option<Issued>,
     /// Whether the application wants to see the keys of messages.
     pub(crate) logs_keys: bool,
     pub(crate) metrics: Metrics,
@@ -335,6 +342,14 @@ impl Outbox {
 
     pub(crate) fn take_revoked(&mut self) -> bool {
         std::mem::take(&mut self.revoked)
+    }
+
+    pub(crate) fn issue(&mut self, issued: Issued) {
+        self.issued = Some(issued);
+    }
+
+    pub(crate) fn take_issued(&mut self) -> Option<Issued> {
+        self.issued.take()
     }
 
     pub(crate) fn pop(&mut self) -> Option<Output> {

@@ -104,6 +104,14 @@ pub struct IssuedTicket {
     pub(crate) terms: Terms,
 }
 
+/// A ticket that goes out in answer to TICKET-REQUEST.
+pub(crate) struct Issued {
+    pub(crate) id: TicketId,
+    pub(crate) ticket: IssuedTicket,
+    /// The ticket of the same session that it takes the place of.
+    pub(crate) replaced: Option<TicketId>,
+}
+
 impl IssuedTicket {
     /// Who may use it.
     #[must_use]

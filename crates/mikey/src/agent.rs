@@ -167,6 +167,14 @@ impl Agent {
         self.endpoint.probe(now, session)
     }
 
+    /// Asks the responder of a session that we initiated for a ticket, as [`Endpoint::request_ticket`] does.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if there is no such session, it can have none, or it has another exchange under way.
+    pub fn request_ticket(&mut self, now: Time, session: SessionId) -> Result<(), Error> {
+        self.endpoint.request_ticket(now, session)
+    }
+
     /// Renews the SRTP keys of all streams of a session, with a new DH if `with_dh`. Media goes on meanwhile.
     ///
     /// # Errors

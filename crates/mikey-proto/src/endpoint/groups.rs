@@ -128,7 +128,7 @@ impl Endpoint {
         self.in_session(now, session, |established, cx| established.refuse_group(cx))
     }
 
-    fn in_session(
+    pub(super) fn in_session(
         &mut self,
         now: Time,
         session: SessionId,

@@ -246,7 +246,7 @@ impl Endpoint {
         let ticket = accepted.ticket.map(TicketId);
         if let Some(ticket) = ticket {
             let terms = Terms {
-                local: accepted.local,
+                local: accepted.local.clone(),
                 remote: accepted.peer.name.clone(),
                 level: accepted.peer.level,
                 choice: accepted.choice,
@@ -259,6 +259,7 @@ impl Endpoint {
             header: accepted.header,
             choice: accepted.choice,
             remote: accepted.remote,
+            local: accepted.local,
             peer: accepted.peer,
             retargeted_from: accepted.retargeted_from,
             agreed: accepted.agreed,
@@ -283,7 +284,7 @@ impl Endpoint {
         let keys = streams::keys(Role::Initiator, 0, &verified.agreed, &verified.keys.tgk());
         let id = SessionId(self.fresh_id());
         let terms = Terms {
-            local: verified.local,
+            local: verified.local.clone(),
             remote: verified.peer.name.clone(),
             level: verified.peer.level,
             choice: verified.choice,
@@ -295,6 +296,7 @@ impl Endpoint {
             header: verified.header,
             choice: verified.choice,
             remote: verified.remote,
+            local: verified.local,
             peer: verified.peer,
             retargeted_from: verified.retargeted_from,
             agreed: verified.agreed,
@@ -350,6 +352,9 @@ impl Endpoint {
         self.reschedule(Key::Session(peek.session));
         if self.out.take_revoked() {
             self.revoke_tickets(peek.session);
+        }
+        if let Some(issued) = self.out.take_issued() {
+            self.replace_ticket(issued);
         }
         if let Some(why) = result? {
             self.end_session(peek.session, why);

@@ -20,7 +20,7 @@ use crate::session::exchange::Inbound;
 use crate::session::resume::{self, Answered, Resumed, Resuming};
 use crate::session::{Cx, responder::unprotected_error};
 use crate::streams;
-use crate::ticket::{IssuedTicket, Redemption, Terms, Ticket, TicketId};
+use crate::ticket::{Issued, IssuedTicket, Redemption, Terms, Ticket, TicketId};
 use crate::time::Time;
 
 impl Endpoint {
@@ -118,7 +118,7 @@ impl Endpoint {
             self.out.event(Event::EarlyKeysReady { session: id, remote: from, keys: early });
         }
         let srtp = streams::keys(Role::Responder, 0, &agreed, &keys.tgk());
-        let choice = terms.choice;
+        let (choice, local) = (terms.choice, terms.local.clone());
         self.issue(ticket, &keys, terms);
         let reassembly = MIN_REASSEMBLY;
         let role = Role::Responder;
@@ -128,6 +128,7 @@ impl Endpoint {
             header,
             choice,
             remote: from,
+            local,
             peer,
             retargeted_from: None,
             agreed,
@@ -154,6 +155,26 @@ impl Endpoint {
     pub(super) fn issue(&mut self, ticket: TicketId, keys: &SessionKeys, terms: Terms) {
         let psk = keys.resumption_psk(Role::Responder, &ticket.0);
         self.tickets.insert(self.now, TICKET_LIFETIME, ticket, IssuedTicket { psk, terms });
+    }
+
+    /// Asks the responder of a session that we initiated for a ticket: [`Event::TicketReady`] or [`Event::TicketRefused`]
+    /// follows. CCE2 brings none by itself, and one that came before a SAS was compared stands for less than it does now.
+    /// The new one takes the place of any other of the session.
+    ///
+    /// # Errors
+    /// [`crate::ApiMisuse::UnknownSession`]; [`crate::ApiMisuse::State`] if resumption was not negotiated, the peer initiated
+    /// the session or is known by its fingerprint alone, or another request is outstanding.
+    pub fn request_ticket(&mut self, now: Time, session: SessionId) -> Result<(), Error> {
+        self.in_session(now, session, |established, cx| established.request_ticket(cx))
+    }
+
+    /// Keeps a ticket that goes out, and forgets the one that the session had.
+    pub(super) fn replace_ticket(&mut self, issued: Issued) {
+        let Issued { id, ticket, replaced } = issued;
+        if let Some(replaced) = replaced {
+            self.tickets.revoke(replaced);
+        }
+        self.tickets.insert(self.now, TICKET_LIFETIME, id, ticket);
     }
 
     /// Forgets the ticket of a session whose keys or whose peer are in doubt.
@@ -197,12 +218,14 @@ impl Endpoint {
         self.resuming.remove(&spi_i);
         let srtp = streams::keys(Role::Initiator, 0, &agreed, &keys.tgk());
         let (choice, role, reassembly) = (terms.choice, Role::Initiator, MIN_REASSEMBLY);
+        let local = terms.local.clone();
         let origin = Origin {
             id,
             role,
             header,
             choice,
             remote: from,
+            local,
             peer,
             retargeted_from: None,
             agreed,

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 
 use mikey_wire::v2::{Info, Opened as OpenedChain, Sealed};
-use mikey_wire::{DataType, Extension, NotifyCode, Payload};
+use mikey_wire::{DataType, Extension, NotifyCode, Payload, ResumeTicket};
 
 use super::{Effect, Established, Request, RequestKind};
 use crate::auth::AuthLevel;
 use crate::error::{ApiMisuse, DropReason, Error};
 use crate::event::{CloseReason, Event};
-use crate::limits::MAX_ROUTES;
+use crate::limits::{MAX_ROUTES, TICKET_LIFETIME};
 use crate::session::{Cx, delete};
 
 /// How far two people are with comparing.
@@ -119,6 +119,7 @@ impl Established {
             return Ok((Vec::new(), effect));
         }
         let mut answers: Vec<(NotifyCode, Vec<u8>)> = Vec::new();
+        let mut ticket = None;
         for notify in &info.notifies {
             match (notify.code, notify.data) {
                 (NotifyCode::DELETE, [reason]) => {
@@ -136,6 +137,13 @@ impl Established {
                     }
                     cx.out.event(Event::SasComparedByPeer { session: self.id, verified: *value == 1 });
                 }
+                (NotifyCode::TICKET_REQUEST, []) if ticket.is_some() => (),
+                (NotifyCode::TICKET_REQUEST, []) => {
+                    ticket = self.give_ticket(cx);
+                    if ticket.is_none() {
+                        answers.push((NotifyCode::UNSUPPORTED, notify.code.0.to_be_bytes().to_vec()));
+                    }
+                }
                 (NotifyCode::UNSUPPORTED | NotifyCode::PATH_OK, _) => (),
                 (code, _) if code.0 < MUST_BE_ANSWERED => {
                     answers.push((NotifyCode::UNSUPPORTED, code.0.to_be_bytes().to_vec()));
@@ -146,6 +154,14 @@ impl Established {
         let outline = self.outline(DataType::INFO_RESP, sealed.t, Vec::new());
         let mut body = vec![Payload::Ext(Extension::Hash(hash.as_ref()))];
         body.extend(answers.iter().map(|(code, data)| notify(*code, data)));
+        let lifetime = u32::try_from(TICKET_LIFETIME.as_secs()).ok();
+        body.extend(
+            ticket
+                .as_ref()
+                .map(|opaque| ResumeTicket { lifetime, opaque })
+                .map(Extension::ResumeTicket)
+                .map(Payload::Ext),
+        );
         let response = outline.compose(&body).and_then(|composed| self.seal(cx, &outline, &composed, true));
         response.map(|response| (response, effect)).map_err(|_| DropReason::Full)
     }
@@ -163,6 +179,10 @@ impl Established {
         let info = Info::parse(sealed, chain).map_err(|_| DropReason::Malformed)?;
         if info.hash != Some(request.hash.as_ref()) {
             return Err(DropReason::BadAnswer);
+        }
+        if let RequestKind::Ticket = &request.kind {
+            self.received_ticket(cx, &info);
+            return Ok(());
         }
         if let RequestKind::Group(group, ask) = &request.kind {
             return self.answered_group(cx, *group, ask, &info);
@@ -221,6 +241,6 @@ fn octets(datagrams: &[Vec<u8>]) -> usize {
     datagrams.iter().map(Vec::len).sum()
 }
 
-fn notify<'a>(code: NotifyCode, data: &'a [u8]) -> Payload<'a> {
+pub(super) fn notify<'a>(code: NotifyCode, data: &'a [u8]) -> Payload<'a> {
     Payload::Ext(Extension::Notify { code, data })
 }

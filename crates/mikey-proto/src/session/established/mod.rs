@@ -11,6 +11,7 @@
 mod group;
 mod info;
 mod rekey;
+mod ticket;
 
 use std::net::SocketAddr;
 
@@ -45,6 +46,8 @@ pub(crate) struct Origin {
     pub(crate) header: SessionHeader,
     pub(crate) choice: Choice,
     pub(crate) remote: SocketAddr,
+    /// Our own name.
+    pub(crate) local: Name,
     pub(crate) peer: Peer,
     pub(crate) retargeted_from: Option<Name>,
     pub(crate) agreed: Vec<Agreed>,
@@ -62,6 +65,7 @@ pub(crate) struct Established {
     header: SessionHeader,
     choice: Choice,
     remote: SocketAddr,
+    local: Name,
     peer: Peer,
     reassembly: u16,
     keys: SessionKeys,
@@ -105,6 +109,8 @@ enum RequestKind {
     /// Whether the peer is at another address.
     PathCheck(PathCheck),
     Rekey(Box<RekeySent>),
+    /// A ticket is expected.
+    Ticket,
     /// Something about a group, by its SPI.
     Group(u64, GroupAsk),
 }
@@ -128,8 +134,9 @@ impl Established {
         keys: SessionKeys,
         inbound: Inbound,
     ) -> Self {
-        let Origin { id, role, header, choice, remote, peer, agreed, reassembly, has_sas, ticket, .. } =
-            origin;
+        let Origin {
+            id, role, header, choice, remote, local, peer, agreed, reassembly, has_sas, ticket, ..
+        } = origin;
         let initiator = role == Role::Initiator;
         let mki = agreed.first().map(|a| a.mki.clone());
         // Without them it is a member's session with its controller, whose keys have their own ways.
@@ -140,6 +147,7 @@ impl Established {
             header,
             choice,
             remote,
+            local,
             // The certificate has been reported; nobody needs it any more.
             peer: Peer { certificate: None, ..peer },
             reassembly,

@@ -258,6 +258,9 @@ impl Established {
             let answer = GroupAnswer::Refused;
             cx.out.event(Event::GroupAnswered { session, group, ask, answer });
         }
+        if let RequestKind::Ticket = &request.kind {
+            cx.out.event(Event::TicketRefused { session: self.id });
+        }
         if matches!(request.kind, RequestKind::Rekey(_)) {
             self.rekey_at = self.next_rekey(cx);
             cx.out.event(Event::RekeyRefused { session: self.id });
