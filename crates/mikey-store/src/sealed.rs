@@ -13,7 +13,7 @@ use crate::Keyring;
 /// Wraps records and snapshots on their way into a store. Each is bound to its group and number, so that who can write
 /// to the store cannot put one in the place of another; names, numbers and leases are in clear. Who can write to it can
 /// still take the last records away, and a log that goes back has keys sealed twice under one nonce
-/// ([`Store`](mikey_group::Store)): nobody but its controllers may be able to write to it. Two deployments must not have one
+/// ([`Store`]): nobody but its controllers may be able to write to it. Two deployments must not have one
 /// KEK, or records of a group in one will do in the other.
 #[derive(Clone)]
 pub struct Sealed<S> {
