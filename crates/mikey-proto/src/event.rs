@@ -219,6 +219,8 @@ pub enum Event {
         grant: Box<GroupGrant>,
         /// The key of our leaf in the key tree.
         leaf_key: SecretBytes,
+        /// When CCE_REQ was first sent: since then the controller's clock has shown what `grant.tesla` says.
+        asked: Time,
     },
     /// At a controller: a member asks something of a group. It waits for [`crate::Endpoint::answer_group`].
     GroupAsked {

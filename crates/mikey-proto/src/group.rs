@@ -7,11 +7,16 @@ use mikey_crypto::srtp::SrtpPolicy;
 use mikey_crypto::{CryptoProvider, MethodId, PrfId, SecretBytes, SuiteId};
 use mikey_wire::{
     AuthMethod, Extension, GccReq, GenericCs, Group, KeyData, KeyType, Kv, Payload, ProtType, Sender, Sp,
+    TeslaIKey, TeslaPolicyOctets,
 };
 
 use crate::error::{ApiMisuse, PeerFault};
 use crate::limits::{MAX_GROUP_NAME, MAX_GROUP_SSRCS};
 use crate::srtp_params::{self, SpOctets};
+
+mod tesla;
+
+pub use tesla::{ChainKeys, GroupTesla};
 
 /// What a member asks a controller for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +89,8 @@ pub struct GroupSender {
     pub roc: u32,
     /// Sequence number of its latest packet. With a ROC of zero, zero says that it has not sent yet.
     pub seq: u16,
+    /// Keys of its TESLA chains, if the group has them. Intervals count from the group's `T_0`.
+    pub chains: ChainKeys,
 }
 
 /// A key of the key tree.
@@ -108,6 +115,8 @@ pub struct GroupGrant {
     pub keys: Vec<NodeKey>,
     /// The group's TGK of this epoch.
     pub gtgk: SecretBytes,
+    /// When the keys of the senders' chains are used and disclosed, if the group has TESLA. Not in the answer to a pull.
+    pub tesla: Option<GroupTesla>,
 }
 
 /// What a member asks in its session with the controller after it has joined.
@@ -206,21 +215,46 @@ impl GroupSender {
     /// As an entry of SENDERS.
     #[must_use]
     pub const fn as_wire(&self) -> Sender {
-        let Self { cs_id, ssrc, yours, gone, shared, roc, seq } = *self;
+        let Self { cs_id, ssrc, yours, gone, shared, roc, seq, .. } = *self;
         Sender { cs_id, yours, gone, shared, ssrc, roc, seq }
     }
 
-    /// Of an entry of SENDERS.
+    /// Of an entry of SENDERS, without what an I-Key behind it says.
     #[must_use]
     pub const fn from_wire(sender: &Sender) -> Self {
         let Sender { cs_id, yours, gone, shared, ssrc, roc, seq } = *sender;
-        Self { cs_id, ssrc, yours, gone, shared, roc, seq }
+        Self { cs_id, ssrc, yours, gone, shared, roc, seq, chains: [None; 2] }
     }
+
+    /// Of SENDERS, with the I-Keys behind it: one for each entry, or none at all.
+    #[must_use]
+    pub fn all_from_wire(senders: &[Sender], keys: &[Vec<TeslaIKey>]) -> Vec<Self> {
+        let mut keys = keys.iter();
+        let with_keys = |sender| {
+            let chains = keys.next().map(|keys| tesla::from_wire(keys)).unwrap_or_default();
+            Self { chains, ..Self::from_wire(sender) }
+        };
+        senders.iter().map(with_keys).collect()
+    }
+}
+
+/// SENDERS and the I-Keys behind it.
+pub(crate) fn senders_payloads<'a>(senders: &[GroupSender], keys: &'a [Vec<u8>]) -> Vec<Payload<'a>> {
+    let entries = senders.iter().map(GroupSender::as_wire).collect();
+    let keys = keys.iter().map(|data| Payload::Ext(Extension::TeslaKey(data)));
+    core::iter::once(Payload::Ext(Extension::Senders(entries))).chain(keys).collect()
+}
+
+/// The data of an I-Key extension for each sender.
+#[must_use]
+pub fn sender_keys(senders: &[GroupSender]) -> Vec<Vec<u8>> {
+    senders.iter().map(|sender| tesla::to_wire(&sender.chains)).collect()
 }
 
 /// The SP payloads of a group, each policy once, and its RTP sessions with their policies' numbers.
 pub(crate) struct GroupPolicies {
     octets: Vec<SpOctets>,
+    tesla: Option<TeslaPolicyOctets>,
     numbers: Vec<(u8, u8)>,
     spi: [u8; 4],
 }
@@ -238,12 +272,15 @@ impl GroupPolicies {
             numbers.push((session.cs_id, u8::try_from(at).map_err(|_| ApiMisuse::Group)?));
         }
         let octets = policies.iter().map(SpOctets::new).collect();
-        Ok(Self { octets, numbers, spi: grant.values.epoch.to_be_bytes() })
+        let tesla = grant.tesla.as_ref().map(GroupTesla::octets);
+        Ok(Self { octets, tesla, numbers, spi: grant.values.epoch.to_be_bytes() })
     }
 
     /// The SP payloads.
     pub(crate) fn payloads(&self) -> impl Iterator<Item = Payload<'_>> {
-        (0..).zip(&self.octets).map(|(number, sp)| Payload::Sp(sp.sp(number)))
+        let last = u8::try_from(self.octets.len()).unwrap_or(u8::MAX);
+        let tesla = self.tesla.iter().map(move |sp| Payload::Sp(sp.sp(last)));
+        (0..).zip(&self.octets).map(|(number, sp)| Payload::Sp(sp.sp(number))).chain(tesla)
     }
 
     /// The CS map: one wildcard block for each RTP session, the epoch as its SPI.
@@ -260,10 +297,20 @@ impl GroupPolicies {
 }
 
 impl GroupGrant {
-    /// GROUP and SENDERS.
-    pub(crate) fn extensions(&self) -> [Payload<'_>; 2] {
-        let senders = self.senders.iter().map(GroupSender::as_wire).collect();
-        [Payload::Ext(Extension::Group(self.values.as_wire())), Payload::Ext(Extension::Senders(senders))]
+    /// SENDERS and, if there are any, the I-Keys of `keys` behind it.
+    pub(crate) fn senders<'a>(&self, keys: &'a [Vec<u8>]) -> Vec<Payload<'a>> {
+        senders_payloads(&self.senders, keys)
+    }
+
+    /// The data of an I-Key extension for each sender, which the payloads borrow; none in a group without TESLA.
+    pub(crate) fn sender_keys(&self) -> Vec<Vec<u8>> {
+        let has = self.tesla.is_some() || self.senders.iter().any(|sender| sender.chains[0].is_some());
+        if has { sender_keys(&self.senders) } else { Vec::new() }
+    }
+
+    /// GROUP.
+    pub(crate) fn group(&self) -> Payload<'_> {
+        Payload::Ext(Extension::Group(self.values.as_wire()))
     }
 
     /// The SPIs of the keys, which the payloads borrow.
@@ -288,7 +335,7 @@ impl GroupGrant {
     /// Of the parts of CCE_RESP or INFO_RESP. Lengths and numbers are checked here, whether they make sense by the member.
     pub(crate) fn from_wire(
         group: &Group<'_>,
-        senders: &[Sender],
+        senders: Vec<GroupSender>,
         key_data: &[KeyData<'_>],
         sessions: Vec<GroupStream>,
     ) -> Result<Self, PeerFault> {
@@ -307,9 +354,10 @@ impl GroupGrant {
         Ok(Self {
             values: GroupValues::from_wire(group),
             sessions,
-            senders: senders.iter().map(GroupSender::from_wire).collect(),
+            senders,
             keys: nodes.iter().map(node).collect::<Result<_, _>>()?,
             gtgk: SecretBytes::copy_from(gtgk.key),
+            tesla: None,
         })
     }
 }

@@ -40,8 +40,8 @@ pub use endpoint::{Endpoint, SignallingError};
 pub use error::{ApiMisuse, CertificateFault, DropReason, Error, Hint, Mismatch, PeerFault, Stage};
 pub use event::{CallId, CloseReason, Event, Negotiated, Output, SessionId};
 pub use group::{
-    GroupAnswer, GroupAsk, GroupGrant, GroupRequest, GroupRoles, GroupSender, GroupStream, GroupValues,
-    NodeKey, knows_algorithms, policy_from_octets, policy_to_octets,
+    ChainKeys, GroupAnswer, GroupAsk, GroupGrant, GroupRequest, GroupRoles, GroupSender, GroupStream,
+    GroupTesla, GroupValues, NodeKey, knows_algorithms, policy_from_octets, policy_to_octets, sender_keys,
 };
 pub use keys::{DirectionKeys, GroupCipher, MessageKeys, Role};
 pub use metrics::Metrics;

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 
 use mikey_crypto::SecretBytes;
 use mikey_crypto::srtp::{
-    SrtpAuth, SrtpCipher, SrtpCrypto, SrtpPolicy, SrtpTransform, TransformKeys, UnsupportedTransform,
+    SrtpCipher, SrtpCrypto, SrtpPolicy, SrtpTransform, TransformKeys, UnsupportedTransform,
 };
 
 use crate::error::InstallError;
@@ -228,7 +228,7 @@ impl Context {
         key: MasterKey,
     ) -> Result<(Arc<Self>, u64), InstallError> {
         policy.check()?;
-        if tesla && !may_carry_tesla(&policy) {
+        if tesla && !policy.may_carry_tesla() {
             return Err(InstallError::Tesla);
         }
         let MasterKey { key, salt, mki, validity, lifetime, shared: _ } = key;
@@ -363,12 +363,6 @@ impl Split {
             (crypto.transform(&without_mac(whole))?, crypto.transform(&without_cipher(whole))?);
         Ok(Self { cipher, mac })
     }
-}
-
-/// TESLA stands before the tag of RFC 3711: where the tag is another one, or there is none, nothing says where. Keys of
-/// a derivation rate would have to be kept for as long as packets wait.
-fn may_carry_tesla(policy: &SrtpPolicy) -> bool {
-    policy.auth == SrtpAuth::HmacSha1 && policy.srtp_auth && policy.srtcp_auth && policy.kdr == 0
 }
 
 impl RareRtpKeys {

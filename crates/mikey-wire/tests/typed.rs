@@ -238,7 +238,7 @@ fn a_groups_tesla_is_one_policy_and_a_key_for_each_sender() {
     assert_eq!((policy.interval, policy.delay, policy.chain_len), (100, 2, 36_000));
     assert_eq!(policy.answer_time.unwrap() - policy.start, 9 << 32);
     let key = TeslaIKey { interval: 1234, key: *b"twenty octets of key" };
-    assert_eq!(keys, [Some(key), None]);
+    assert_eq!(keys, [vec![key], vec![]]);
 
     let inner = |change: fn(&mut Vec<Payload<'static>>)| {
         with(cce_resp_group(), |d| change(d.inner.as_mut().unwrap()))
@@ -252,7 +252,10 @@ fn a_groups_tesla_is_one_policy_and_a_key_for_each_sender() {
     };
     refused_draft(&ikey(&[0; 3]), "interval", Short { wanted: 4, left: 3 });
     refused_draft(&ikey(&[0; 20]), "K_i", Short { wanted: 20, left: 16 });
-    refused_draft(&ikey(&[0; 25]), "TESLA I-Key", Trailing { octets: 1 });
+    refused_draft(&ikey(&[0; 25]), "interval", Short { wanted: 4, left: 1 });
+    refused_draft(&ikey(&[0; 49]), "TESLA I-Key", Trailing { octets: 1 });
+    let (_, keys) = tesla_of(&ikey(&[1; 48]).octets());
+    assert_eq!(keys.iter().map(Vec::len).collect::<Vec<_>>(), [2, 0], "a chain and the one that follows");
     let twice = inner(|p| {
         let Payload::Sp(mut sp) = p[2].clone() else { panic!("SP") };
         sp.policy_no = 10;
@@ -264,7 +267,7 @@ fn a_groups_tesla_is_one_policy_and_a_key_for_each_sender() {
     assert_eq!(tesla_of(&without), (None, Vec::new()));
 }
 
-fn tesla_of(octets: &[u8]) -> (Option<TeslaPolicy>, Vec<Option<TeslaIKey>>) {
+fn tesla_of(octets: &[u8]) -> (Option<TeslaPolicy>, Vec<Vec<TeslaIKey>>) {
     let sealed = Sealed::decode(octets).unwrap();
     let opened = Opened::decode(&sealed, sealed.kemac.encr_data).unwrap();
     let response = CceResp::parse(&sealed, &opened).unwrap();
@@ -312,8 +315,8 @@ fn tesla_parameters_have_their_lengths_and_come_back() {
     assert!(TeslaPolicy::decode(&sp).is_err());
     assert!(TeslaPolicy::decode(&Sp { prot: ProtType::SRTP, ..octets.sp(0) }).is_err());
     let key = TeslaIKey { interval: u32::MAX, key: [9; 20] };
-    assert_eq!(TeslaIKey::decode(&key.encode()), Ok(Some(key)));
-    assert_eq!(TeslaIKey::decode(&[]), Ok(None));
+    assert_eq!(TeslaIKey::decode_all(&key.encode()), Ok(vec![key]));
+    assert_eq!(TeslaIKey::decode_all(&[]), Ok(vec![]));
 }
 
 #[test]
@@ -524,4 +527,17 @@ fn peek_finds_the_session_and_no_more() {
     let v3 = patched(&init_req(), |octets| octets[0] = 3);
     assert_eq!(peek(&v3).unwrap_err().kind, DecodeErrorKind::Version(3));
     assert_eq!(Message::decode(&v3).unwrap_err().kind, DecodeErrorKind::Version(3));
+}
+
+/// A session is of one group (docs/spec.md, C31).
+#[test]
+fn gcc_req_stands_once() {
+    let twice = with(cce_req_group(), |draft| {
+        let inner = draft.inner.as_mut().unwrap();
+        let at = inner.iter().position(|payload| matches!(payload, Payload::GccReq(_))).unwrap();
+        let one = inner[at].clone();
+        inner.insert(at, one);
+    });
+    // In the place of the second one AUTH is due.
+    refused_draft(&twice, "AUTH", Missing);
 }

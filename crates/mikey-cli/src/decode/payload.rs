@@ -296,11 +296,14 @@ fn extension_parts(extension: &Extension<'_>) -> Vec<Node> {
     match extension {
         Extension::VendorId(id) => vec![Node::new("vendor", Field::Text(printable_bytes(id)))],
         Extension::SdpIds(ids) => vec![Node::new("protocols", Field::Text(printable_bytes(ids)))],
-        Extension::TeslaKey(data) => match TeslaIKey::decode(data) {
-            Ok(Some(key)) => {
-                vec![Node::number("interval", key.interval), Node::octets("key", key.key.as_slice())]
-            }
-            Ok(None) => vec![Node::text("key", "not known yet")],
+        Extension::TeslaKey(data) => match TeslaIKey::decode_all(data).as_deref() {
+            Ok([]) => vec![Node::text("key", "not known yet")],
+            Ok(keys) => keys
+                .iter()
+                .flat_map(|key| {
+                    [Node::number("interval", key.interval), Node::octets("key", key.key.as_slice())]
+                })
+                .collect(),
             // Version 1 has the key alone (RFC 4442 section 4.4).
             Err(_) => vec![Node::octets("initial key", data)],
         },

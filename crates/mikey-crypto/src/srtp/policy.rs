@@ -85,6 +85,14 @@ pub struct SrtpPolicy {
 }
 
 impl SrtpPolicy {
+    /// Whether packets under it can say by TESLA who has sent them (RFC 4383). TESLA stands before the tag of RFC 3711: where
+    /// the tag is another one, or there is none, nothing says where. Keys of a derivation rate would have to be kept for as
+    /// long as packets wait.
+    #[must_use]
+    pub const fn may_carry_tesla(&self) -> bool {
+        matches!(self.auth, SrtpAuth::HmacSha1) && self.srtp_auth && self.srtcp_auth && self.kdr == 0
+    }
+
     /// `AES_CM_128_HMAC_SHA1_80`: SRTP's default (RFC 3711 section 5).
     pub const AES_CM_128_HMAC_SHA1_80: Self = Self {
         cipher: SrtpCipher::AesCm,

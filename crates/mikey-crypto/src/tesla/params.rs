@@ -35,6 +35,14 @@ impl GroupTime {
     pub const fn from_ntp(ntp: u64) -> Self {
         Self((ntp >> 32) * NANOS + (((ntp & 0xffff_ffff) * NANOS) >> 32))
     }
+
+    /// As a 64-bit NTP timestamp, rounded up: [`Self::from_ntp`] gives back what it was.
+    #[must_use]
+    pub const fn to_ntp(self) -> u64 {
+        let (seconds, nanos) = (self.0 / NANOS, self.0 % NANOS);
+        // NTP's seconds begin again in 2036.
+        (seconds & 0xffff_ffff) << 32 | (nanos << 32).div_ceil(NANOS)
+    }
 }
 
 const NANOS: u64 = 1_000_000_000;
@@ -106,6 +114,12 @@ impl TeslaParams {
         u64::try_from(self.interval.as_nanos()).unwrap_or(u64::MAX)
     }
 
+    /// The schedule of the chain of that number, if this is the one of chain 0 and each begins when the one before ends.
+    #[must_use]
+    pub fn chain(&self, number: u32) -> Self {
+        Self { start: self.begin_of(u64::from(number).saturating_mul(self.chain_len.into())), ..*self }
+    }
+
     /// Which interval of this chain is interval 0 of the one that follows it.
     ///
     /// It is a whole number, so that a packet's interval is in one of the two; it comes after so many intervals that no
@@ -142,5 +156,9 @@ mod tests {
         assert_eq!(GroupTime::from_ntp(1 << 32), GroupTime(1_000_000_000));
         assert_eq!(GroupTime::from_ntp(3 << 32 | 1 << 31), GroupTime(3_500_000_000));
         assert_eq!(GroupTime::from_ntp(u64::MAX).0, 4_294_967_295_999_999_999);
+        for nanos in [0, 1, 2, 499_999_999, 500_000_000, 999_999_998, 999_999_999, 3_999_000_000_123_456_789]
+        {
+            assert_eq!(GroupTime::from_ntp(GroupTime(nanos).to_ntp()), GroupTime(nanos));
+        }
     }
 }

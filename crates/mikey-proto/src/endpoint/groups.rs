@@ -41,7 +41,7 @@ impl Endpoint {
         &mut self,
         session: SessionId,
         call: CallId,
-        grant: Option<Box<GroupGrant>>,
+        (grant, asked): (Option<Box<GroupGrant>>, Time),
         keys: &SessionKeys,
     ) {
         let request = self.calls.get(&call).and_then(|state| state.call.group.clone());
@@ -49,7 +49,7 @@ impl Endpoint {
             // Without that PRF the member has no use for the key either.
             let prf = self.config.provider.prf(grant.values.prf).unwrap_or(keys.prf());
             let leaf_key = keys.leaf_key(prf.hash_len());
-            self.out.event(Event::GroupJoined { session, request, grant, leaf_key });
+            self.out.event(Event::GroupJoined { session, request, grant, leaf_key, asked });
         }
     }
 

@@ -321,6 +321,12 @@ impl Endpoint {
         }
     }
 
+    /// When the last authentic message of a session's peer came. Repeats do not count.
+    #[must_use]
+    pub fn heard(&self, session: SessionId) -> Option<Time> {
+        self.sessions.get(self.ids.get(&session)?).map(Established::heard)
+    }
+
     /// Where the peer of a session is.
     #[must_use]
     pub fn remote(&self, session: SessionId) -> Option<SocketAddr> {

@@ -305,7 +305,7 @@ impl Endpoint {
             ticket: None,
         };
         self.announce(&origin, Some(call), verified.sas, keys);
-        self.joined(id, call, verified.joined, &verified.keys);
+        self.joined(id, call, (verified.joined, verified.asked), &verified.keys);
         self.receive_ticket(id, ticket, &verified.keys, terms);
         let established = Established::new(&self.config, self.now, origin, verified.keys, Inbound::default());
         self.add_session(peek.session, established);

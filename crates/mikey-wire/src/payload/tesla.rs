@@ -102,33 +102,46 @@ impl TeslaPolicyOctets {
     }
 }
 
-/// What a TESLA I-Key extension of version 2 holds: a key of a sender's chain. It is public.
+/// Keys in one TESLA I-Key extension: of the chain in use, and of the one that follows.
+const MAX_IKEYS: usize = 2;
+
+/// What a TESLA I-Key extension of version 2 holds: a key of a sender's chain, or of two. It is public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TeslaIKey {
-    /// Its number in the chain.
+    /// Its interval, counted from `T_0` of the group's policy through all chains.
     pub interval: u32,
     /// The key.
     pub key: [u8; 20],
 }
 
 impl TeslaIKey {
-    /// Reads the data of the extension; `None` if it is empty, which says that the chain is not known yet.
+    /// Reads the data of the extension; none if it is empty, which says that the chain is not known yet.
     ///
     /// # Errors
-    /// [`DecodeError`] for any other length than 0 and 24.
-    pub fn decode(data: &[u8]) -> Result<Option<Self>> {
-        if data.is_empty() {
-            return Ok(None);
-        }
+    /// [`DecodeError`] for any other length than 0, 24 and 48.
+    pub fn decode_all(data: &[u8]) -> Result<Vec<Self>> {
         let mut r = Reader::new(data);
-        let (interval, key) = (r.u32("interval")?, *r.array_ref("K_i")?);
-        match r.left() {
-            0 => Ok(Some(Self { interval, key })),
-            octets => Err(r.fail("TESLA I-Key", DecodeErrorKind::Trailing { octets })),
+        let mut keys = Vec::new();
+        while r.left() > 0 {
+            if keys.len() == MAX_IKEYS {
+                let octets = r.left();
+                return Err(r.fail("TESLA I-Key", DecodeErrorKind::Trailing { octets }));
+            }
+            keys.push(Self { interval: r.u32("interval")?, key: *r.array_ref("K_i")? });
         }
+        Ok(keys)
     }
 
-    /// The data of the extension.
+    /// The keys of every extension, one for each of `senders` or none at all.
+    pub(crate) fn decode_for(senders: usize, extensions: &[&[u8]]) -> Result<Vec<Vec<Self>>> {
+        if extensions.len() != senders {
+            let kind = DecodeErrorKind::Length(extensions.len());
+            return Err(DecodeError::new(0, "TESLA I-Keys for SENDERS", kind).within(PayloadType::EXT));
+        }
+        extensions.iter().map(|data| Self::decode_all(data)).collect()
+    }
+
+    /// One key of an extension's data.
     #[must_use]
     pub fn encode(&self) -> [u8; 24] {
         let mut data = [0; 24];

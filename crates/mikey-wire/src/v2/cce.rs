@@ -57,8 +57,8 @@ pub struct CceResp<'a> {
     pub senders: Option<Vec<Sender>>,
     /// When the keys of the senders' chains are used and disclosed, if the group has TESLA.
     pub tesla: Option<TeslaPolicy>,
-    /// A key of each sender's chain, in the order of `senders`; `None` where it is not known yet. None without `tesla`.
-    pub tesla_keys: Vec<Option<TeslaIKey>>,
+    /// Keys of each sender's chains, in the order of `senders`; none where they are not known yet. Empty without `tesla`.
+    pub tesla_keys: Vec<Vec<TeslaIKey>>,
     /// What SAS-COMMIT of INIT_RESP committed to.
     pub sas_reveal: Option<&'a [u8; 32]>,
     /// AUTHr.
@@ -145,7 +145,7 @@ impl<'a> CceResp<'a> {
 }
 
 /// Section 6: one TESLA policy at most, and with it a TESLA I-Key for each sender. Without it I-Keys are passed over.
-fn tesla(fields: &Fields<'_>) -> Result<(Option<TeslaPolicy>, Vec<Option<TeslaIKey>>)> {
+fn tesla(fields: &Fields<'_>) -> Result<(Option<TeslaPolicy>, Vec<Vec<TeslaIKey>>)> {
     let mut policies = fields.policies.iter().filter(|policy| policy.prot == ProtType::TESLA);
     let Some(policy) = policies.next() else { return Ok((None, Vec::new())) };
     if let Some(another) = policies.next() {
@@ -153,11 +153,7 @@ fn tesla(fields: &Fields<'_>) -> Result<(Option<TeslaPolicy>, Vec<Option<TeslaIK
         return Err(DecodeError::new(0, "TESLA policy", kind).within(PayloadType::SP));
     }
     let policy = TeslaPolicy::decode(policy)?;
-    let keys: Vec<_> = fields.tesla_keys.iter().map(|data| TeslaIKey::decode(data)).collect::<Result<_>>()?;
-    if keys.len() != fields.senders.as_ref().map_or(0, Vec::len) {
-        let kind = DecodeErrorKind::Length(keys.len());
-        return Err(DecodeError::new(0, "TESLA I-Keys for SENDERS", kind).within(PayloadType::EXT));
-    }
+    let keys = TeslaIKey::decode_for(fields.senders.as_ref().map_or(0, Vec::len), &fields.tesla_keys)?;
     Ok((Some(policy), keys))
 }
 

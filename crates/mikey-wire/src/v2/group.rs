@@ -4,10 +4,11 @@ use alloc::vec::Vec;
 
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::message::{Item, Message};
-use crate::payload::{Auth, Extension, Group, Kemac, KeyData, Kv, Payload, Sender};
+use crate::payload::{Auth, Extension, Group, Kemac, KeyData, Kv, Payload, Sender, TeslaIKey};
 use crate::reader::Result;
 use crate::registry::{DataType, KeyIdType, KeyType, PayloadType};
 use crate::rules::{self, Fields, need};
+use crate::v2::info::sender_keys;
 use crate::v2::sealed::{KEMAC_HEAD, inner_items};
 use crate::v2::table::{GROUP_NODE_INNER, GROUP_REKEY, check_version};
 
@@ -24,6 +25,8 @@ pub struct GroupRekey<'a> {
     pub t: u32,
     /// Who sends in the group from now on.
     pub senders: Option<Vec<Sender>>,
+    /// Keys of each sender's TESLA chains, in the order of `senders`; empty in a group without.
+    pub tesla_keys: Vec<Vec<TeslaIKey>>,
     /// One for each node whose key encrypts something, each node and version once.
     pub nodes: Vec<GroupNode<'a>>,
     /// AUTH by the controller.
@@ -70,6 +73,7 @@ impl<'a> GroupRekey<'a> {
             prf: message.header.prf,
             group_spi: session.spi_i,
             t: need(fields.t, "T")?,
+            tesla_keys: sender_keys(&fields)?,
             senders: fields.senders,
             nodes: nodes(&message)?,
             auth,

@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use crate::payload::{Group, KeyData, ResumeTicket, Sender};
+use crate::payload::{Group, KeyData, ResumeTicket, Sender, TeslaIKey};
 use crate::reader::Result;
 use crate::registry::DataType;
-use crate::rules::Notify;
+use crate::rules::{Fields, Notify};
 use crate::v2::group::check_group_keys;
 use crate::v2::sealed::{Opened, Sealed};
 use crate::v2::table::{INFO_REQ, INFO_RESP, need_hash};
@@ -21,6 +21,8 @@ pub struct Info<'a> {
     pub ticket: Option<ResumeTicket<'a>>,
     /// Who sends in the group.
     pub senders: Option<Vec<Sender>>,
+    /// Keys of each sender's TESLA chains, in the order of `senders`; empty in a group without.
+    pub tesla_keys: Vec<Vec<TeslaIKey>>,
     /// The group's current values.
     pub group: Option<Group<'a>>,
     /// Node keys and the group key, in a response with `group` only.
@@ -37,13 +39,25 @@ impl<'a> Info<'a> {
         let fields = sealed.fields(opened, if response { &INFO_RESP } else { &INFO_REQ })?;
         check_group_keys(&fields.key_data, fields.group.as_ref())?;
         let hash = if response { Some(need_hash(fields.hash, sealed.header.prf)?) } else { None };
+        let tesla_keys = sender_keys(&fields)?;
         Ok(Self {
             hash,
             notifies: fields.notifies,
             ticket: fields.ticket,
             senders: fields.senders,
+            tesla_keys,
             group: fields.group,
             key_data: fields.key_data,
         })
+    }
+}
+
+/// I-Keys behind SENDERS: none, or one for each. Without SENDERS they are passed over.
+pub(super) fn sender_keys(fields: &Fields<'_>) -> Result<Vec<Vec<TeslaIKey>>> {
+    match &fields.senders {
+        Some(senders) if !fields.tesla_keys.is_empty() => {
+            TeslaIKey::decode_for(senders.len(), &fields.tesla_keys)
+        }
+        _ => Ok(Vec::new()),
     }
 }

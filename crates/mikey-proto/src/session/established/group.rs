@@ -12,7 +12,9 @@ use mikey_wire::{DataType, ErrorNo, Extension, NotifyCode, Payload};
 use super::{Established, RequestKind};
 use crate::error::{ApiMisuse, DropReason, Error};
 use crate::event::Event;
-use crate::group::{GroupAnswer, GroupAsk, GroupGrant, GroupSender, GroupValues};
+use crate::group::{
+    GroupAnswer, GroupAsk, GroupGrant, GroupSender, GroupValues, sender_keys, senders_payloads,
+};
 use crate::session::Cx;
 use crate::session::message::Composed;
 
@@ -37,7 +39,7 @@ pub(super) fn asked(cx: &Cx<'_>, info: &Info<'_>) -> Option<Result<(u64, GroupAs
     });
     let report = || {
         let senders = info.senders.as_ref()?;
-        Some(GroupAsk::Report(senders.iter().map(GroupSender::from_wire).collect()))
+        Some(GroupAsk::Report(GroupSender::all_from_wire(senders, &info.tesla_keys)))
     };
     // Who serves no group has nothing to say to this but UNSUPPORTED.
     let ask = notify.or_else(report).filter(|_| cx.config.serves_groups)?;
@@ -53,6 +55,7 @@ impl Established {
         ask: &GroupAsk,
     ) -> Result<(), Error> {
         let data;
+        let keys;
         let mut body = Vec::new();
         match ask {
             GroupAsk::Pull { epoch, t } => {
@@ -63,8 +66,9 @@ impl Established {
                 body.push(Payload::Ext(Extension::Notify { code: NotifyCode::GROUP_LEAVE, data: &[] }));
             }
             GroupAsk::Report(senders) => {
-                let senders = senders.iter().map(GroupSender::as_wire).collect();
-                body.push(Payload::Ext(Extension::Senders(senders)));
+                let has = senders.iter().any(|sender| sender.chains[0].is_some());
+                keys = if has { sender_keys(senders) } else { Vec::new() };
+                body.extend(senders_payloads(senders, &keys));
             }
         }
         body.push(Payload::Ext(Extension::Group(group.as_wire())));
@@ -94,9 +98,10 @@ impl Established {
         let mut body = vec![Payload::Ext(Extension::Hash(hash.as_ref()))];
         let mut keys = Vec::new();
         let ids = current.map(GroupGrant::key_ids);
+        let sender_keys = current.map(GroupGrant::sender_keys).unwrap_or_default();
         if let Some((grant, ids)) = current.zip(ids.as_ref()) {
-            let [group, senders] = grant.extensions();
-            body.extend([senders, group]);
+            body.extend(grant.senders(&sender_keys));
+            body.push(grant.group());
             keys = grant.key_data(ids);
         }
         let composed = outline.with_keys(&body, &keys)?;
@@ -134,6 +139,7 @@ impl Established {
             GroupAsk::Pull { .. } => {
                 let values = info.group.as_ref().filter(|values| values.spi == group);
                 let (values, senders) = values.zip(info.senders.as_ref()).ok_or(DropReason::BadAnswer)?;
+                let senders = GroupSender::all_from_wire(senders, &info.tesla_keys);
                 let grant = GroupGrant::from_wire(values, senders, &info.key_data, Vec::new());
                 GroupAnswer::Current(Box::new(grant.map_err(|_| DropReason::BadAnswer)?))
             }

@@ -82,6 +82,8 @@ pub(crate) struct Established {
     deferred: Option<Deferred>,
     forget_at: Option<Time>,
     next_t: u32,
+    /// When the last authentic message came.
+    heard: Time,
     request: Option<Request>,
     requests: Opener,
     responses: Opener,
@@ -164,6 +166,7 @@ impl Established {
             forget_at: Some(now + config.answers_kept()),
             // CCE_REQ or CCE2_REQ was the initiator's request number 0.
             next_t: initiator.into(),
+            heard: now,
             request: None,
             requests: Opener::default(),
             responses: Opener::default(),
@@ -190,6 +193,11 @@ impl Established {
         self.remote
     }
 
+    /// When the last authentic message came.
+    pub(crate) fn heard(&self) -> Time {
+        self.heard
+    }
+
     /// The ticket that we issued with it.
     pub(crate) fn ticket(&self) -> Option<TicketId> {
         self.ticket
@@ -204,6 +212,7 @@ impl Established {
     }
 
     fn confirm(&mut self, cx: &mut Cx<'_>) {
+        self.heard = cx.now;
         self.confirmed = true;
         if std::mem::take(&mut self.unrecorded) {
             cx.out.event(Event::ResumedProven { session: self.id });

@@ -13,7 +13,7 @@ use super::routes::Routes;
 use crate::auth::{self, Covered, Peer};
 use crate::config::{Retarget, Signalled};
 use crate::error::{ApiMisuse, DropReason, Error, Fault, PeerFault};
-use crate::group::{self, GroupGrant};
+use crate::group::{self, GroupGrant, GroupSender, GroupTesla};
 use crate::keys::{InitKeys, InitSecrets, Prk, Role, SessionKeys, Transcript, import_psk, th2};
 use crate::name::Name;
 use crate::negotiate::{Choice, Proposal};
@@ -23,6 +23,7 @@ use crate::session::exchange::{Due, Outstanding};
 use crate::session::message::{Opened, Opener, Outline, Path};
 use crate::session::{Cx, SessionHeader, binding, own_certificates};
 use crate::streams::Agreed;
+use crate::time::Time;
 
 /// An answer whose keys have been computed.
 pub(crate) struct Branch {
@@ -38,6 +39,8 @@ pub(crate) struct Branch {
     sent: Option<Box<cce2::Sent>>,
     opener: Opener,
     pub(crate) outstanding: Outstanding,
+    /// When it was sent for the first time.
+    asked: Time,
     /// The longest message that the peer reassembles.
     reassembly: u16,
     /// The responder's commitment to its share of the SAS.
@@ -60,6 +63,8 @@ pub(crate) struct Verified {
     pub(crate) ticket: Option<(u32, Vec<u8>)>,
     /// The group that was joined.
     pub(crate) joined: Option<Box<GroupGrant>>,
+    /// When our second request was first sent.
+    pub(crate) asked: Time,
     /// Our own name in this session.
     pub(crate) local: Name,
     /// Whom we asked for, if somebody else answered.
@@ -146,6 +151,7 @@ impl Branch {
             sent,
             opener: Opener::default(),
             outstanding: Outstanding::new(cx.now, cx.config.request_lifetime, datagrams),
+            asked: cx.now,
             reassembly: path.reassembly,
             sas_commit: answer.sas_commit.filter(|_| choice.uses_sas()).copied(),
             signalled: shared.said_of(signalled).cloned(),
@@ -256,8 +262,10 @@ impl Branch {
             return Err(PeerFault::NotController);
         }
         let sessions = group::sessions(&response.streams, &response.policies, values.epoch)?;
+        let senders = GroupSender::all_from_wire(senders, &response.tesla_keys);
+        let tesla = response.tesla.as_ref().map(GroupTesla::from_wire).transpose()?;
         let grant = GroupGrant::from_wire(values, senders, &response.key_data, sessions)?;
-        Ok(Some(Box::new(grant)))
+        Ok(Some(Box::new(GroupGrant { tesla, ..grant })))
     }
 
     /// The SAS, if one was chosen and the responder reveals what it committed to.
@@ -276,6 +284,7 @@ impl Branch {
         let Shown { peer, agreed, th4, ticket, joined, sas } = shown;
         Verified {
             joined,
+            asked: self.asked,
             reassembly: self.reassembly,
             ticket,
             local: shared.identity.name().clone(),

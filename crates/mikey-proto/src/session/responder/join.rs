@@ -53,7 +53,8 @@ impl HalfOpen {
         let prf = cx.config.provider.prf(grant.values.prf).ok_or(ApiMisuse::Group)?;
         let policies = GroupPolicies::new(grant)?;
         let ids = grant.key_ids();
-        let content = policies.payloads().chain(grant.extensions()).collect();
+        let sender_keys = grant.sender_keys();
+        let content = policies.payloads().chain([grant.group()]).chain(grant.senders(&sender_keys)).collect();
         let outline = self.outline(DataType::CCE_RESP, policies.map());
         let (name, th3) = (&joining.peer.name, joining.th3);
         let composed = self.cce_response(cx, &outline, content, &grant.key_data(&ids), name, th3)?;
