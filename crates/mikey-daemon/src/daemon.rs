@@ -89,6 +89,8 @@ impl Daemon {
             groups.insert(id, group);
         }
         let shared = Shared::new(source);
+        // Of several controllers none knows yet which of the others' members have lost theirs: only one that is alone lets go.
+        service.set_leading(shared.is_none());
         driver.serve(service, if shared.is_some() { Audience::Own } else { Audience::Everybody });
         let (storage, replies) = Storage::start(store).map_err(Stop::Io)?;
         let compact = source.config.service.compact.max(1);

@@ -12,6 +12,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use mikey_crypto::tesla::TeslaParams;
 use mikey_crypto::{CryptoProvider, MethodId, PrfId, SecretBytes, Signer, SuiteId};
 use mikey_proto::{GroupGrant, GroupRoles, GroupSender, GroupStream, Name};
 
@@ -19,7 +20,7 @@ use crate::error::{GroupError, TOO_MANY_CHANGES};
 use crate::limits::{MAX_CONTACT, MAX_SENDERS, MAX_SSRCS};
 use crate::record::{Change, Genesis, Joined, Record, Renewal, Reported, SEED};
 use crate::snapshot;
-use crate::state::{Outcome, Seat, State};
+use crate::state::{Outcome, Seat, State, merge_chains};
 use crate::store::MAX_RECORD;
 
 /// What a group is to be.
@@ -40,6 +41,10 @@ pub struct GroupConfig {
     /// Then no key tells senders apart: SRTP itself cannot, and receivers without SENDERS take any SSRC. Each SSRC is still
     /// given once, since two senders of one would use key stream twice.
     pub shared_tek: bool,
+    /// The schedule of TESLA, if receivers are to know which member has sent a packet. `start` is about now, by the clock that
+    /// the service is given ([`crate::Service::set_clock`]); all RTP sessions have HMAC-SHA-1 tags. Senders make a chain of
+    /// `chain_len` keys at once: 36,000 are an hour of 100 ms, and some ten milliseconds.
+    pub tesla: Option<TeslaParams>,
 }
 
 impl GroupConfig {
@@ -53,6 +58,7 @@ impl GroupConfig {
             suite: SuiteId::AES_128_GCM,
             path: 1200,
             shared_tek: false,
+            tesla: None,
         }
     }
 }
@@ -133,6 +139,8 @@ pub struct MemberInfo<'a> {
     pub contact: &'a [u8],
     /// The record with which it joined.
     pub since: u64,
+    /// The controller that let it in, by the number that it had then ([`Controller::set_home`]).
+    pub home: u64,
     /// Its leaf.
     pub leaf: u32,
     /// Its SSRCs, each with its RTP session.
@@ -149,6 +157,7 @@ pub struct MemberInfo<'a> {
 pub struct Controller {
     provider: CryptoProvider,
     signer: Arc<dyn Signer>,
+    home: u64,
     state: State,
 }
 
@@ -188,9 +197,12 @@ impl Controller {
             path: config.path,
             shared: config.shared_tek,
             sessions: config.sessions.clone(),
+            tesla: config.tesla,
         };
         if !genesis.is_sound() || config.sessions.iter().any(|session| session.policy.check().is_err()) {
-            return Err(GroupError::Config("an id, rtp sessions, policies or path out of their bounds"));
+            return Err(GroupError::Config(
+                "an id, rtp sessions, policies, path or tesla out of their bounds",
+            ));
         }
         let record = Record::Create(genesis).encode();
         Self::open(provider.clone(), None, [(1, record.expose())], |_| Some(NoSigner::of(signer)))?;
@@ -225,11 +237,22 @@ impl Controller {
         if found.public_key() != state.genesis.spki || found.method() != state.genesis.method {
             return Err(GroupError::Signer);
         }
-        let mut controller = Self { provider, signer: found, state };
+        let mut controller = Self { provider, signer: found, home: 0, state };
         for (seq, record) in records {
             controller.apply(seq, record)?;
         }
         Ok(controller)
+    }
+
+    /// Sets what stands in the records of those who join from now on as the controller that they have their session with:
+    /// a number of this process alone, drawn at random when it starts. 0 until this is called.
+    pub fn set_home(&mut self, home: u64) {
+        self.home = home;
+    }
+
+    /// The controllers that members joined at, each with how many of them there are.
+    pub fn homes(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.state.homes.iter().map(|(home, members)| (*home, *members))
     }
 
     /// The state as a snapshot, through [`Self::seq`]. It holds every key.
@@ -268,6 +291,24 @@ impl Controller {
         self.state.genesis.spi
     }
 
+    /// The schedule of the first chain, if the group has TESLA.
+    #[must_use]
+    pub fn tesla(&self) -> Option<&TeslaParams> {
+        self.state.genesis.tesla.as_ref()
+    }
+
+    /// Whether a member's report can be taken: its own SSRCs, each once, with chains that fit what it has said before.
+    ///
+    /// # Errors
+    /// [`GroupError`] says what not.
+    pub fn check_report(&self, member: &MemberRef, senders: &[GroupSender]) -> Result<(), GroupError> {
+        let (_, seat) = self.find(member)?;
+        if senders.len() > seat.ssrcs.len() {
+            return Err(GroupError::Twice);
+        }
+        self.reports(&[(member.clone(), senders.to_vec())]).map(|_| ())
+    }
+
     /// The RTP sessions.
     #[must_use]
     pub fn sessions(&self) -> &[GroupStream] {
@@ -277,9 +318,17 @@ impl Controller {
     /// What the group was made with.
     #[must_use]
     pub fn config(&self) -> GroupConfig {
-        let Genesis { id, sessions, prf, suite, path, shared, .. } = &self.state.genesis;
+        let Genesis { id, sessions, prf, suite, path, shared, tesla, .. } = &self.state.genesis;
         let (id, sessions) = (id.clone(), sessions.clone());
-        GroupConfig { id, sessions, prf: *prf, suite: *suite, path: *path, shared_tek: *shared }
+        GroupConfig {
+            id,
+            sessions,
+            prf: *prf,
+            suite: *suite,
+            path: *path,
+            shared_tek: *shared,
+            tesla: *tesla,
+        }
     }
 
     /// How many SSRCs its members have.
@@ -370,12 +419,20 @@ impl Controller {
                 name: join.name.clone(),
                 roles: join.roles,
                 contact: join.contact.clone(),
+                home: self.home,
                 leaf_key: SecretBytes::empty(),
                 ssrcs,
             });
         }
         let reports = self.reports(&batch.reports)?;
-        let renews = batch.rekey || !leaves.is_empty() || !joins.is_empty();
+        // Whose chain is new, all members are to hear of.
+        let news = reports.iter().any(|report| {
+            self.state
+                .senders
+                .get(&(report.cs_id, report.ssrc))
+                .is_some_and(|known| known.chains != report.chains)
+        });
+        let renews = batch.rekey || news || !leaves.is_empty() || !joins.is_empty();
         if !renews && reports.is_empty() {
             return Err(GroupError::Nothing);
         }
@@ -431,14 +488,17 @@ impl Controller {
         let mut all = Vec::new();
         for (member, senders) in reports {
             let (_, seat) = self.find(member)?;
-            for GroupSender { cs_id, ssrc, roc, seq, .. } in senders {
+            for GroupSender { cs_id, ssrc, roc, seq, chains, .. } in senders {
                 if !seat.ssrcs.contains(&(*cs_id, *ssrc)) {
                     return Err(GroupError::NotYours);
                 }
                 let known = self.state.senders.get(&(*cs_id, *ssrc)).copied().unwrap_or_default();
+                let len = self.state.genesis.tesla.map(|tesla| tesla.chain_len);
+                let chains = merge_chains(len, &known.chains, chains).ok_or(GroupError::Chain)?;
                 // A report that was overtaken says nothing new.
-                if (*roc, *seq) > known {
-                    all.push(Reported { cs_id: *cs_id, ssrc: *ssrc, roc: *roc, seq: *seq });
+                let at = (*roc, *seq).max((known.roc, known.seq));
+                if at > (known.roc, known.seq) || chains != known.chains {
+                    all.push(Reported { cs_id: *cs_id, ssrc: *ssrc, roc: at.0, seq: at.1, chains });
                 }
             }
         }
@@ -543,8 +603,8 @@ impl Draft<'_> {
 }
 
 fn info(leaf: u32, seat: &Seat) -> MemberInfo<'_> {
-    let Seat { name, roles, contact, since, ssrcs } = seat;
-    MemberInfo { name, roles: *roles, contact, since: *since, leaf, ssrcs }
+    let Seat { name, roles, contact, since, home, ssrcs } = seat;
+    MemberInfo { name, roles: *roles, contact, since: *since, home: *home, leaf, ssrcs }
 }
 
 /// Stands for a key that only says whose it is.

@@ -29,7 +29,9 @@ pub enum GroupError {
     NotMember,
     /// The SSRC is not that member's.
     NotYours,
-    /// One name twice in a change.
+    /// A TESLA key that is no chain's first, that contradicts one that is known, or in a group without.
+    Chain,
+    /// One name twice in a change, or more SSRCs in a report than the member has.
     Twice,
     /// Epochs or Ts are used up: a new group takes its place.
     Exhausted,
@@ -56,6 +58,7 @@ impl fmt::Display for GroupError {
             Self::Full(what) => write!(f, "the group has as many {what} as it may have"),
             Self::NotMember => f.write_str("no member of that name and time"),
             Self::NotYours => f.write_str("that ssrc belongs to another member, or to none"),
+            Self::Chain => f.write_str("no tesla key that the sender can have"),
             Self::Twice => f.write_str("one name twice in one change"),
             Self::Exhausted => f.write_str("the group has used up its epochs"),
             Self::Nothing => f.write_str("a change without any"),

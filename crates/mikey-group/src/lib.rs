@@ -16,6 +16,7 @@ mod error;
 pub mod limits;
 mod member;
 mod octets;
+mod presence;
 mod queue;
 mod record;
 mod rekey;
@@ -32,6 +33,7 @@ pub use controller::{Applied, Batch, Controller, Draft, GroupConfig, Join, Membe
 pub use error::GroupError;
 pub use member::{EpochKeys, Member, MemberError, MemberEvent, RekeyDrop, SenderKeys, Timing, group_of};
 pub use octets::RecordError;
+pub use presence::Presence;
 pub use service::{Service, ServiceConfig, ServiceOutput};
 
 pub use store::{

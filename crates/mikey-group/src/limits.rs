@@ -26,5 +26,7 @@ pub const RETRY: Duration = Duration::from_secs(1);
 pub const MAX_CHANGES: usize = 2 * MAX_SENDERS;
 /// The shortest time from one pull to the next.
 pub const PULL_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a member stays one whose session with its controller is gone, if the service's configuration does not say.
+pub const GHOST: Duration = Duration::from_secs(180);
 /// How long receivers accept the old epoch if the member's configuration does not say.
 pub const DEACTIVATION: Duration = Duration::from_secs(5);

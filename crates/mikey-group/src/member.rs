@@ -14,7 +14,8 @@ use std::fmt;
 use mikey_crypto::srtp::SrtpPolicy;
 use mikey_crypto::{CryptoProvider, SecretBytes, SignatureScheme};
 use mikey_proto::{
-    GroupAsk, GroupCipher, GroupGrant, GroupRequest, GroupSender, GroupStream, GroupValues, NodeKey, Time,
+    ChainKeys, GroupAsk, GroupCipher, GroupGrant, GroupRequest, GroupSender, GroupStream, GroupTesla,
+    GroupValues, NodeKey, Time,
 };
 use mikey_wire::v2::{GroupNode, GroupRekey, decode_node_keys, peek};
 use mikey_wire::{DataType, KeyType, Kv};
@@ -76,6 +77,8 @@ pub struct SenderKeys {
     pub index: Option<(u32, u16)>,
     /// How its packets are protected.
     pub policy: SrtpPolicy,
+    /// Keys of its TESLA chains, if the group has TESLA and they are known.
+    pub chains: ChainKeys,
     /// SRTP master key.
     pub master_key: SecretBytes,
     /// SRTP master salt.
@@ -127,6 +130,7 @@ pub struct Member {
     cipher: GroupCipher,
     values: GroupValues,
     sessions: Vec<GroupStream>,
+    tesla: Option<GroupTesla>,
     timing: Timing,
     first_leaf: u32,
     leaf_key: SecretBytes,
@@ -172,12 +176,16 @@ impl Member {
         if leaf_key.len() != cipher.key_len() {
             return Err(MemberError::Grant("the length of its keys"));
         }
+        if grant.tesla.is_some() && !grant.sessions.iter().all(|session| session.policy.may_carry_tesla()) {
+            return Err(MemberError::Grant("tesla under a policy that cannot have it"));
+        }
         let mut member = Self {
             request,
             scheme,
             cipher,
             first_leaf: values.leaf,
             sessions: grant.sessions.clone(),
+            tesla: grant.tesla,
             values: GroupValues { epoch: 0, ..values },
             timing,
             leaf_key,
@@ -224,6 +232,12 @@ impl Member {
     #[must_use]
     pub fn sessions(&self) -> &[GroupStream] {
         &self.sessions
+    }
+
+    /// TESLA, if the group has it: its schedule, and what the controller's clock showed when it let us in.
+    #[must_use]
+    pub fn tesla(&self) -> Option<&GroupTesla> {
+        self.tesla.as_ref()
     }
 
     /// Who sends.
@@ -334,8 +348,8 @@ impl Member {
     fn take(&mut self, now: Time, t: u32, raw: &[u8]) {
         let Ok(message) = GroupRekey::decode(raw) else { return };
         self.values.next_t = t.saturating_add(1);
-        let senders = message.senders.iter().flatten().map(GroupSender::from_wire);
-        self.changes.extend(senders);
+        let senders = message.senders.as_deref().unwrap_or_default();
+        self.changes.extend(GroupSender::all_from_wire(senders, &message.tesla_keys));
         let is_gone = |change: &GroupSender| {
             change.gone && self.senders.get(&(change.cs_id, change.ssrc)).is_some_and(|known| known.yours)
         };
@@ -402,7 +416,9 @@ impl Member {
                 }
                 (KeyType::GTGK, Kv::Spi(spi)) => {
                     let epoch = spi.try_into().map_or(0, u32::from_be_bytes);
-                    if epoch > self.values.epoch {
+                    // A rekey that renews nothing but the group key has it in each message, for the senders beside it.
+                    let again = epoch == self.values.epoch && !self.changes.is_empty();
+                    if epoch > self.values.epoch || again {
                         self.values.epoch = epoch;
                         self.gtgk = secret;
                         let changes = std::mem::take(&mut self.changes);
@@ -426,7 +442,10 @@ impl Member {
                 && self.sessions.iter().any(|session| session.cs_id == change.cs_id)
             {
                 // A rekey goes to all: nothing in it is ours.
-                self.senders.entry(key).or_insert(GroupSender { yours: false, ..change });
+                let known = self.senders.entry(key).or_insert(GroupSender { yours: false, ..change });
+                if change.chains[0].is_some() {
+                    known.chains = change.chains;
+                }
             }
         }
         gone
@@ -481,7 +500,7 @@ impl Member {
     fn announce(&mut self, now: Time, gone: Vec<(u8, u32)>) {
         let keys = |sender: &GroupSender| {
             let session = self.sessions.iter().find(|session| session.cs_id == sender.cs_id)?;
-            let GroupSender { cs_id, ssrc, yours, shared, roc, seq, .. } = *sender;
+            let GroupSender { cs_id, ssrc, yours, shared, roc, seq, chains, .. } = *sender;
             let of = if shared { 0 } else { ssrc };
             let (key, salt) = (session.policy.key_len.into(), session.policy.salt_len.into());
             let rand = &self.values.rand;
@@ -492,6 +511,7 @@ impl Member {
                 shared,
                 index: (roc != 0 || seq != 0).then_some((roc, seq)),
                 policy: session.policy,
+                chains,
                 master_key: self.cipher.tek(&self.gtgk, rand, cs_id, of, key),
                 master_salt: self.cipher.salt(&self.gtgk, rand, cs_id, of, salt),
             })

@@ -4,15 +4,18 @@
 //! Node keys are not in it one by one: they are derived from one seed. Nor are the messages, but for their signatures: what
 //! is sealed follows from keys, numbers and T.
 
+use core::time::Duration;
+
 use mikey_crypto::srtp::SrtpPolicy;
+use mikey_crypto::tesla::{Commitment, GroupTime, TeslaParams};
 use mikey_crypto::{MethodId, PrfId, SecretBytes, SuiteId};
-use mikey_proto::{GroupRoles, GroupStream, Name, policy_from_octets, policy_to_octets};
+use mikey_proto::{ChainKeys, GroupRoles, GroupStream, Name, policy_from_octets, policy_to_octets};
 
 use crate::limits::{MAX_BATCH, MAX_CONTACT, MAX_MESSAGES, MAX_SESSIONS, MAX_SSRCS};
 use crate::octets::{Reader, Result, Writer};
 
 /// Of this format.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const CREATE: u8 = 1;
 const CHANGE: u8 = 2;
 
@@ -39,6 +42,7 @@ pub(crate) struct Genesis {
     /// Whether senders share one TEK in each RTP session.
     pub(crate) shared: bool,
     pub(crate) sessions: Vec<GroupStream>,
+    pub(crate) tesla: Option<TeslaParams>,
 }
 
 /// A change of members, keys, or of what is known of senders.
@@ -55,6 +59,8 @@ pub(crate) struct Joined {
     pub(crate) name: Name,
     pub(crate) roles: GroupRoles,
     pub(crate) contact: Vec<u8>,
+    /// Of the controller that let it in: see [`crate::Controller::set_home`].
+    pub(crate) home: u64,
     pub(crate) leaf_key: SecretBytes,
     /// In each RTP session of the group, as many.
     pub(crate) ssrcs: Vec<(u8, u32)>,
@@ -67,6 +73,8 @@ pub(crate) struct Reported {
     pub(crate) ssrc: u32,
     pub(crate) roc: u32,
     pub(crate) seq: u16,
+    /// All that is known of its chains from now on.
+    pub(crate) chains: ChainKeys,
 }
 
 pub(crate) struct Renewal {
@@ -127,6 +135,14 @@ impl Genesis {
             w.u8(session.cs_id);
             w.vec16(&policy_to_octets(&session.policy));
         }
+        w.u8(self.tesla.is_some().into());
+        if let Some(TeslaParams { start, interval, delay, chain_len, mac_len }) = &self.tesla {
+            w.u64(start.0);
+            w.u32(u32::try_from(interval.as_millis()).unwrap_or(u32::MAX));
+            w.u16(*delay);
+            w.u32(*chain_len);
+            w.u8(*mac_len);
+        }
     }
 
     pub(crate) fn decode(r: &mut Reader<'_>) -> Result<Self> {
@@ -149,6 +165,17 @@ impl Genesis {
                     None => r.fail("an srtp policy that is none"),
                 }
             })?,
+            tesla: if r.flag()? {
+                Some(TeslaParams {
+                    start: GroupTime(r.u64()?),
+                    interval: Duration::from_millis(r.u32()?.into()),
+                    delay: r.u16()?,
+                    chain_len: r.u32()?,
+                    mac_len: r.u8()?,
+                })
+            } else {
+                None
+            },
         };
         if !genesis.is_sound() { r.fail("a group that contradicts itself") } else { Ok(genesis) }
     }
@@ -165,6 +192,9 @@ impl Genesis {
             })
             && usize::from(self.path) >= mikey_proto::limits::MIN_PATH.max(512 + self.spki.len() / 2)
             && self.method.is_signature()
+            && self.tesla.is_none_or(|tesla| {
+                tesla.check().is_ok() && self.sessions.iter().all(|session| session.policy.may_carry_tesla())
+            })
     }
 }
 
@@ -178,6 +208,7 @@ impl Change {
             let GroupRoles { sends, receives } = join.roles;
             w.u8(u8::from(sends) | u8::from(receives) << 1);
             w.vec8(&join.contact);
+            w.u64(join.home);
             w.bytes(join.leaf_key.expose());
             w.count(join.ssrcs.len());
             for (cs_id, ssrc) in &join.ssrcs {
@@ -186,11 +217,12 @@ impl Change {
             }
         }
         w.count(self.reports.len());
-        for Reported { cs_id, ssrc, roc, seq } in &self.reports {
+        for Reported { cs_id, ssrc, roc, seq, chains } in &self.reports {
             w.u8(*cs_id);
             w.u32(*ssrc);
             w.u32(*roc);
             w.u16(*seq);
+            encode_chains(w, chains);
         }
         w.u8(self.renewal.is_some().into());
         if let Some(renewal) = &self.renewal {
@@ -208,11 +240,25 @@ impl Change {
             leaves: r.list(MAX_BATCH, Reader::u32)?,
             joins: r.list(MAX_BATCH, |r| Joined::decode(r, key_len))?,
             reports: r.list(MAX_BATCH, |r| {
-                Ok(Reported { cs_id: r.u8()?, ssrc: r.u32()?, roc: r.u32()?, seq: r.u16()? })
+                let (cs_id, ssrc, roc, seq) = (r.u8()?, r.u32()?, r.u32()?, r.u16()?);
+                Ok(Reported { cs_id, ssrc, roc, seq, chains: decode_chains(r)? })
             })?,
             renewal: if r.flag()? { Some(Renewal::decode(r, key_len)?) } else { None },
         })
     }
+}
+
+pub(crate) fn encode_chains(w: &mut Writer, chains: &ChainKeys) {
+    w.count(chains.iter().flatten().count());
+    for Commitment { interval, key } in chains.iter().flatten() {
+        w.u32(*interval);
+        w.bytes(key);
+    }
+}
+
+pub(crate) fn decode_chains(r: &mut Reader<'_>) -> Result<ChainKeys> {
+    let mut keys = r.list(2, |r| Ok(Commitment { interval: r.u32()?, key: r.array()? }))?.into_iter();
+    Ok([keys.next(), keys.next()])
 }
 
 impl Joined {
@@ -230,6 +276,7 @@ impl Joined {
             name,
             roles,
             contact: contact.to_vec(),
+            home: r.u64()?,
             leaf_key: r.secret(key_len)?,
             ssrcs: r.list(MAX_SSRCS, |r| Ok((r.u8()?, r.u32()?)))?,
         })

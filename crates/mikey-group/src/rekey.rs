@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use mikey_crypto::{MethodId, Prf, SecretBytes};
-use mikey_proto::{GroupCipher, GroupSender};
+use mikey_proto::{GroupCipher, GroupSender, sender_keys};
 use mikey_wire::{
     Auth, CsMap, DataType, Extension, Header, KeyData, KeyId, KeyIdType, KeyType, Kv, Payload, PayloadType,
     Session, T, Version, encode_chain, encode_open, first_type,
@@ -133,8 +133,17 @@ const KEY_ID: usize = 14;
 const HEAD: usize = 10 + 20 + 6;
 /// Octets of AUTH beside the signature, and of SENDERS beside its entries.
 const FRAME: usize = 4;
-/// Octets of an entry of SENDERS.
+/// Octets of an entry of SENDERS; of an I-Key extension, and of each key in it.
 const SENDER: usize = 12;
+const IKEY: usize = 4;
+const IKEY_EACH: usize = 24;
+
+/// Octets of senders, with their I-Keys if the group has TESLA.
+fn senders_len(genesis: &Genesis, senders: &[GroupSender]) -> usize {
+    let keys = |sender: &GroupSender| IKEY + IKEY_EACH * sender.chains.iter().flatten().count();
+    let tesla: usize = senders.iter().filter(|_| genesis.tesla.is_some()).map(keys).sum();
+    SENDER * senders.len() + tesla
+}
 /// Wraps in one message at most.
 const MAX_WRAPS: usize = mikey_wire::limits::MAX_GROUP_NODES;
 
@@ -170,11 +179,17 @@ fn pack<'w, 'a>(
     let mut rest = wraps;
     // Senders that fill messages of their own have the first wrap with them, which is no secret to who has its key.
     while let Some(first) = wraps.first() {
-        let most = room.saturating_sub(FRAME + first.len(cipher)) / SENDER;
-        if senders.len() <= most.max(1) {
+        let mut left = room.saturating_sub(FRAME + first.len(cipher));
+        let fits = senders.iter().take_while(|sender| {
+            let next = left.checked_sub(senders_len(genesis, std::slice::from_ref(*sender)));
+            left = next.unwrap_or(left);
+            next.is_some()
+        });
+        let most = fits.count().max(1);
+        if senders.len() <= most {
             break;
         }
-        let (now, later) = senders.split_at(most.max(1));
+        let (now, later) = senders.split_at(most);
         loads.push(Load { senders: now.to_vec(), wraps: vec![first] });
         senders = later;
     }
@@ -182,7 +197,7 @@ fn pack<'w, 'a>(
     while !rest.is_empty() {
         let mut left = room;
         if !senders.is_empty() {
-            left = left.saturating_sub(FRAME + SENDER * senders.len());
+            left = left.saturating_sub(FRAME + senders_len(genesis, &senders));
         }
         let mut count = 0;
         for wrap in rest.iter().take(MAX_WRAPS) {
@@ -240,8 +255,10 @@ fn message(
     let mut out = encode_open(&header, &opening, PayloadType::EXT).map_err(long)?;
     let head = out.clone();
     if !load.senders.is_empty() {
-        let senders = load.senders.iter().map(GroupSender::as_wire).collect();
-        let senders = [Payload::Ext(Extension::Senders(senders))];
+        let keys = if genesis.tesla.is_some() { sender_keys(&load.senders) } else { Vec::new() };
+        let entries = load.senders.iter().map(GroupSender::as_wire).collect();
+        let mut senders = vec![Payload::Ext(Extension::Senders(entries))];
+        senders.extend(keys.iter().map(|data| Payload::Ext(Extension::TeslaKey(data))));
         encode_chain(&mut out, &senders, PayloadType::EXT).map_err(long)?;
     }
     for (at, wrap) in load.wraps.iter().enumerate() {

@@ -9,9 +9,8 @@
 //!
 //! Nothing is promised before it is stored: no member has a key of an epoch that could be lost.
 
-use core::time::Duration;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use mikey_crypto::SecretBytes;
@@ -24,35 +23,12 @@ use crate::error::{GroupError, TOO_MANY_CHANGES};
 use crate::limits::{MAX_BATCH, RETRY};
 use crate::queue::{Leaving, Queue, Waiting};
 
-/// How a service runs its groups.
-#[derive(Clone, Debug)]
-pub struct ServiceConfig {
-    /// How long a change waits for others to go with it. It bounds how often a group has a new epoch.
-    pub gather: Duration,
-    /// After how long a group has new keys though nobody came or went.
-    pub rekey_every: Option<Duration>,
-    /// When a rekey is sent again, after it was sent.
-    pub repeats: Vec<Duration>,
-    /// How often the last message of the last rekey is sent again, so that whoever missed all of it learns that.
-    pub heartbeat: Duration,
-    /// How often a member is asked whether it is alive. One that does not answer leaves.
-    pub probe_every: Duration,
-    /// The shortest time from one joining of a name to the next.
-    pub rejoin: Duration,
-}
+mod clock;
+mod config;
+mod ghosts;
 
-impl Default for ServiceConfig {
-    fn default() -> Self {
-        Self {
-            gather: Duration::from_millis(100),
-            rekey_every: Some(Duration::from_secs(3600)),
-            repeats: vec![Duration::from_millis(200), Duration::from_millis(1000)],
-            heartbeat: Duration::from_secs(10),
-            probe_every: Duration::from_secs(60),
-            rejoin: Duration::from_secs(1),
-        }
-    }
-}
+use clock::GroupClock;
+pub use config::ServiceConfig;
 
 /// What a service wants done, or says.
 pub enum ServiceOutput {
@@ -142,6 +118,11 @@ pub struct Service {
     probes: VecDeque<(Time, SessionId)>,
     recent: VecDeque<(Time, Name)>,
     recent_names: HashSet<Name>,
+    home: u64,
+    /// Other controllers that live, by their numbers.
+    alive: BTreeSet<u64>,
+    leading: bool,
+    clock: Option<GroupClock>,
     out: VecDeque<ServiceOutput>,
 }
 
@@ -155,6 +136,8 @@ struct Served {
     repeats: VecDeque<Time>,
     heartbeat_at: Option<Time>,
     last: Arc<[Vec<u8>]>,
+    /// Homes whose controller is gone, and since when.
+    lost: BTreeMap<u64, Time>,
 }
 
 /// What a proposal holds.
@@ -177,13 +160,18 @@ impl Service {
             probes: VecDeque::new(),
             recent: VecDeque::new(),
             recent_names: HashSet::new(),
+            home: 0,
+            alive: BTreeSet::new(),
+            leading: true,
+            clock: None,
             out: VecDeque::new(),
         }
     }
 
     /// Serves another group.
-    pub fn add(&mut self, now: Time, controller: Controller) {
-        let served = Served {
+    pub fn add(&mut self, now: Time, mut controller: Controller) {
+        controller.set_home(self.home);
+        let mut served = Served {
             queue: Queue::default(),
             due: None,
             rekey_at: self.config.rekey_every.map(|every| now + every),
@@ -191,8 +179,10 @@ impl Service {
             repeats: VecDeque::new(),
             heartbeat_at: None,
             last: Arc::new([]),
+            lost: BTreeMap::new(),
             controller,
         };
+        served.note_homes(now, None, &self.alive);
         self.groups.insert(served.controller.id().to_vec(), served);
     }
 
@@ -228,7 +218,8 @@ impl Service {
     pub fn handle_event(&mut self, now: Time, endpoint: &mut Endpoint, event: Event) -> Option<Event> {
         match event {
             Event::JoinRequested { session, remote, peer, request } => {
-                let wanted = self.groups.contains_key(&request.group)
+                let untimed = |served: &Served| served.controller.tesla().is_some() && self.clock.is_none();
+                let wanted = self.groups.get(&request.group).is_some_and(|served| !untimed(served))
                     && (1..=MAX_NAME).contains(&peer.name.data().len())
                     && self.authorize.authorize(&peer, &request)
                     && !self.recent_names.contains(&peer.name);
@@ -311,12 +302,7 @@ impl Service {
                 Some(())
             }
             GroupAsk::Report(senders) => {
-                let (_, seat) = served.controller.find(&member).ok()?;
-                // Each of its own once: what is said twice only takes room in the record.
-                let own = senders.iter().all(|s| seat.ssrcs.contains(&(s.cs_id, s.ssrc)));
-                if !own || senders.len() > seat.ssrcs.len() {
-                    return None;
-                }
+                served.controller.check_report(&member, &senders).ok()?;
                 served.queue.report(member, senders, session);
                 served.due.get_or_insert(gather);
                 Some(())
@@ -384,7 +370,7 @@ impl Service {
                 return None;
             }
             let content = served.queue.split(most);
-            let (refused, failed) = match compose(now, &served.controller, endpoint, content) {
+            let (refused, failed) = match compose((now, self.clock), &served.controller, endpoint, content) {
                 Composed::Ready(record, seq, content) => {
                     let copy = SecretBytes::copy_from(record.expose());
                     served.flight = Some(Flight { seq, record, content });
@@ -491,6 +477,7 @@ impl Service {
             self.end_session(now, endpoint, group, name);
         }
         let Some(served) = self.groups.get_mut(group) else { return };
+        served.note_homes(now, Some(self.home), &self.alive);
         if !applied.messages.is_empty() {
             served.last = applied.messages.into();
             served.repeats = self.config.repeats.iter().map(|after| now + *after).collect();
@@ -521,8 +508,9 @@ impl Service {
                 self.probes.push_back((now + self.config.probe_every, session));
             }
         }
+        self.expire_ghosts(now);
         for (group, served) in &mut self.groups {
-            if served.rekey_at.is_some_and(|at| at <= now) {
+            if self.leading && served.rekey_at.is_some_and(|at| at <= now) {
                 served.rekey_at = self.config.rekey_every.map(|every| now + every);
                 if !served.controller.is_empty() {
                     served.queue.rekey = true;
@@ -552,11 +540,12 @@ impl Service {
     pub fn wake(&self) -> Option<Time> {
         let groups = self.groups.values().flat_map(|served| {
             let due = served.due.filter(|_| served.flight.is_none());
-            [due, served.rekey_at, served.repeats.front().copied(), served.heartbeat_at]
+            let rekey = served.rekey_at.filter(|_| self.leading);
+            [due, rekey, served.repeats.front().copied(), served.heartbeat_at]
         });
         let probe = self.probes.front().map(|(at, _)| *at);
         let recent = self.recent.front().map(|(at, _)| *at);
-        groups.chain([probe, recent]).flatten().min()
+        groups.chain([probe, recent, self.next_ghosts()]).flatten().min()
     }
 
     /// The next output.
@@ -610,7 +599,12 @@ enum Composed {
 }
 
 /// Chooses keys for what is queued, and composes an answer for each who joins.
-fn compose(now: Time, controller: &Controller, endpoint: &mut Endpoint, mut content: Queue) -> Composed {
+fn compose(
+    (now, clock): (Time, Option<GroupClock>),
+    controller: &Controller,
+    endpoint: &mut Endpoint,
+    mut content: Queue,
+) -> Composed {
     let draft = match controller.draft(&content.batch()) {
         Ok(draft) => draft,
         // All reports were overtaken: there is nothing to store, and nothing wrong.
@@ -629,7 +623,12 @@ fn compose(now: Time, controller: &Controller, endpoint: &mut Endpoint, mut cont
     let mut leaf_keys = Vec::with_capacity(content.joins.len());
     let mut gone = Vec::new();
     for (at, waiting) in content.joins.iter().enumerate() {
-        let admitted = draft.grant(at).map(|grant| endpoint.admit(now, waiting.session, &grant));
+        let mut grant = draft.grant(at);
+        // Repeats of CCE_REQ get the stored answer: its time is when it was made.
+        if let Some((tesla, clock)) = grant.as_mut().and_then(|grant| grant.tesla.as_mut()).zip(clock) {
+            tesla.shown = clock.at(now);
+        }
+        let admitted = grant.map(|grant| endpoint.admit(now, waiting.session, &grant));
         match admitted {
             Some(Ok(key)) => leaf_keys.push(key),
             _ => gone.push(at),

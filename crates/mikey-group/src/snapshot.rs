@@ -7,11 +7,11 @@ use mikey_proto::GroupRoles;
 use crate::error::GroupError;
 use crate::limits::{MAX_CONTACT, MAX_MEMBERS, MAX_SENDERS, MAX_SSRCS};
 use crate::octets::{Reader, Writer};
-use crate::record::Genesis;
-use crate::state::{Seat, State};
+use crate::record::{Genesis, decode_chains, encode_chains};
+use crate::state::{Seat, Standing, State};
 
 /// Of this format.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 pub(crate) fn encode(state: &State) -> SecretBytes {
     let tree = &state.tree;
@@ -40,13 +40,15 @@ pub(crate) fn encode(state: &State) -> SecretBytes {
         w.u8(u8::from(seat.roles.sends) | u8::from(seat.roles.receives) << 1);
         w.vec8(&seat.contact);
         w.u64(seat.since);
+        w.u64(seat.home);
         w.count(seat.ssrcs.len());
         for sender in &seat.ssrcs {
-            let (roc, seq) = state.senders.get(sender).copied().unwrap_or_default();
+            let Standing { roc, seq, chains } = state.senders.get(sender).copied().unwrap_or_default();
             w.u8(sender.0);
             w.u32(sender.1);
             w.u32(roc);
             w.u16(seq);
+            encode_chains(&mut w, &chains);
         }
     }
     w.finish()
@@ -103,7 +105,12 @@ fn seat(r: &mut Reader<'_>, state: &mut State) -> Result<(u32, Seat), GroupError
         return Ok(r.fail("a contact that is too long")?);
     }
     let since = r.u64()?;
-    let entry = |r: &mut Reader<'_>| Ok(((r.u8()?, r.u32()?), (r.u32()?, r.u16()?)));
+    let home = r.u64()?;
+    *state.homes.entry(home).or_default() += 1;
+    let entry = |r: &mut Reader<'_>| {
+        let sender = (r.u8()?, r.u32()?);
+        Ok((sender, Standing { roc: r.u32()?, seq: r.u16()?, chains: decode_chains(r)? }))
+    };
     let senders = r.list(MAX_SSRCS, entry)?;
     for (sender, at) in &senders {
         let session = state.genesis.sessions.iter().any(|session| session.cs_id == sender.0);
@@ -113,5 +120,5 @@ fn seat(r: &mut Reader<'_>, state: &mut State) -> Result<(u32, Seat), GroupError
         state.senders.insert(*sender, *at);
     }
     let ssrcs = senders.into_iter().map(|(sender, _)| sender).collect();
-    Ok((leaf, Seat { name, roles, contact: contact.into(), since, ssrcs }))
+    Ok((leaf, Seat { name, roles, contact: contact.into(), since, home, ssrcs }))
 }

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use mikey_crypto::tesla::GroupTime;
 use mikey_crypto::{CryptoProvider, SecretBytes};
 use mikey_proto::limits::MAX_NAME;
-use mikey_proto::{GroupCipher, GroupGrant, GroupRoles, GroupSender, GroupValues, Name, NodeKey};
+use mikey_proto::{
+    ChainKeys, GroupCipher, GroupGrant, GroupRoles, GroupSender, GroupTesla, GroupValues, Name, NodeKey,
+};
 
 use crate::error::{GroupError, TOO_MANY_CHANGES};
 use crate::limits::{MAX_BATCH, MAX_CONTACT, MAX_MEMBERS, MAX_SENDERS, MAX_SSRCS};
@@ -26,8 +29,18 @@ pub(crate) struct State {
     /// By leaf.
     pub(crate) seats: HashMap<u32, Seat>,
     pub(crate) by_name: HashMap<Name, u32>,
-    /// Where each sender stands: ROC and SEQ.
-    pub(crate) senders: BTreeMap<(u8, u32), (u32, u16)>,
+    /// How many members each home has.
+    pub(crate) homes: BTreeMap<u64, u32>,
+    /// Where each sender stands.
+    pub(crate) senders: BTreeMap<(u8, u32), Standing>,
+}
+
+/// Where a sender stands, as its owner has said.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Standing {
+    pub(crate) roc: u32,
+    pub(crate) seq: u16,
+    pub(crate) chains: ChainKeys,
 }
 
 /// A member as the controller knows it.
@@ -37,6 +50,8 @@ pub(crate) struct Seat {
     pub(crate) contact: Box<[u8]>,
     /// The record with which it joined.
     pub(crate) since: u64,
+    /// Of the controller that let it in.
+    pub(crate) home: u64,
     pub(crate) ssrcs: Box<[(u8, u32)]>,
 }
 
@@ -64,6 +79,7 @@ impl State {
             gtgk: SecretBytes::empty(),
             seats: HashMap::new(),
             by_name: HashMap::new(),
+            homes: BTreeMap::new(),
             senders: BTreeMap::new(),
         })
     }
@@ -106,8 +122,16 @@ impl State {
         }
         for report in &change.reports {
             let known = self.senders.get(&(report.cs_id, report.ssrc));
-            if known.is_none_or(|(roc, _)| report.roc < *roc) {
+            let Some(known) = known.filter(|known| report.roc >= known.roc) else {
                 return Err(bad("a report of no sender, or of the past"));
+            };
+            let len = self.genesis.tesla.map(|tesla| tesla.chain_len);
+            if merge_chains(len, &known.chains, &report.chains) != Some(report.chains) {
+                return Err(bad("a chain that contradicts another"));
+            }
+            // Members learn of a chain by the rekey that says it.
+            if report.chains != known.chains && change.renewal.is_none() {
+                return Err(bad("a chain without new keys"));
             }
         }
         if self.senders.len() + ssrcs.len() > MAX_SENDERS {
@@ -156,24 +180,39 @@ impl State {
             shared: self.genesis.shared,
             roc: 0,
             seq: 0,
+            chains: [None; 2],
         };
         let seats = change.leaves.iter().filter_map(|leaf| self.seats.get(leaf));
         let gone = seats.flat_map(|seat| seat.ssrcs.iter()).map(|(cs_id, ssrc)| sender(*cs_id, *ssrc, true));
         let new = change.joins.iter().flat_map(|join| &join.ssrcs);
-        gone.chain(new.map(|(cs_id, ssrc)| sender(*cs_id, *ssrc, false))).collect()
+        let leaves =
+            |report: &&Reported| seats_of(self, change).any(|key| key == (report.cs_id, report.ssrc));
+        let news = change.reports.iter().filter(|report| !leaves(report)).filter_map(|report| {
+            let known = self.senders.get(&(report.cs_id, report.ssrc))?;
+            let Reported { cs_id, ssrc, roc, seq, chains } = *report;
+            (chains != known.chains).then(|| GroupSender { roc, seq, chains, ..sender(cs_id, ssrc, false) })
+        });
+        gone.chain(new.map(|(cs_id, ssrc)| sender(*cs_id, *ssrc, false))).chain(news).collect()
     }
 
     /// Makes a change that was checked true.
     pub(crate) fn commit(&mut self, change: Change, outcome: Option<Outcome>) -> Vec<Vec<u8>> {
         self.seq += 1;
-        for Reported { cs_id, ssrc, roc, seq } in &change.reports {
-            self.senders.insert((*cs_id, *ssrc), (*roc, *seq));
+        for Reported { cs_id, ssrc, roc, seq, chains } in &change.reports {
+            let standing = Standing { roc: *roc, seq: *seq, chains: *chains };
+            self.senders.insert((*cs_id, *ssrc), standing);
         }
         let Change { joins, renewal: Some(renewal), .. } = change else { return Vec::new() };
         let Some(Outcome { plan, mut keys, messages }) = outcome else { return Vec::new() };
         for leaf in &plan.removed {
             let Some(seat) = self.seats.remove(leaf) else { continue };
             self.by_name.remove(&seat.name);
+            if let Some(members) = self.homes.get_mut(&seat.home) {
+                *members -= 1;
+                if *members == 0 {
+                    self.homes.remove(&seat.home);
+                }
+            }
             for sender in &seat.ssrcs {
                 self.senders.remove(sender);
             }
@@ -188,13 +227,15 @@ impl State {
         let key = |node: u32| keys.remove(&node).map_or_else(SecretBytes::empty, |(_, key)| key);
         self.tree.apply(&plan, &leaf_keys, key);
         for (leaf, join) in plan.placed.iter().zip(joins) {
-            self.senders.extend(join.ssrcs.iter().map(|sender| (*sender, (0, 0))));
+            self.senders.extend(join.ssrcs.iter().map(|sender| (*sender, Standing::default())));
             self.by_name.insert(join.name.clone(), *leaf);
+            *self.homes.entry(join.home).or_default() += 1;
             let seat = Seat {
                 name: join.name,
                 roles: join.roles,
                 contact: join.contact.into(),
                 since: self.seq,
+                home: join.home,
                 ssrcs: join.ssrcs.into(),
             };
             self.seats.insert(*leaf, seat);
@@ -229,7 +270,7 @@ impl State {
             version: self.tree.version(node),
             key: SecretBytes::copy_from(self.tree.key(node)),
         };
-        let sender = |((cs_id, ssrc), (roc, seq)): (&(u8, u32), &(u32, u16))| GroupSender {
+        let sender = |((cs_id, ssrc), Standing { roc, seq, chains }): (&(u8, u32), &Standing)| GroupSender {
             cs_id: *cs_id,
             ssrc: *ssrc,
             yours: seat.ssrcs.contains(&(*cs_id, *ssrc)),
@@ -237,8 +278,10 @@ impl State {
             shared: self.genesis.shared,
             roc: *roc,
             seq: *seq,
+            chains: *chains,
         };
         Some(GroupGrant {
+            tesla: None,
             values: self.values(leaf, self.epoch, self.next_t),
             sessions: self.genesis.sessions.clone(),
             senders: self.senders.iter().map(sender).collect(),
@@ -272,18 +315,21 @@ impl State {
             .filter_map(|leaf| self.seats.get(leaf))
             .flat_map(|seat| seat.ssrcs.iter().copied())
             .collect();
-        let sender = |cs_id: u8, ssrc: u32, yours: bool, (roc, seq): (u32, u16)| {
+        let sender = |cs_id: u8, ssrc: u32, yours: bool, Standing { roc, seq, chains }: Standing| {
             let shared = self.genesis.shared;
-            GroupSender { cs_id, ssrc, yours, gone: false, shared, roc, seq }
+            GroupSender { cs_id, ssrc, yours, gone: false, shared, roc, seq, chains }
         };
-        let reported = |key: &(u8, u32), at: (u32, u16)| {
+        let reported = |key: &(u8, u32), at: Standing| {
             let report = change.reports.iter().rev().find(|report| (report.cs_id, report.ssrc) == *key);
-            report.map_or(at, |report| (report.roc, report.seq))
+            report.map_or(at, |report| Standing { roc: report.roc, seq: report.seq, chains: report.chains })
         };
         let old = self.senders.iter().filter(|(key, _)| !gone.contains(key));
         let old = old.map(|(key, at)| sender(key.0, key.1, false, reported(key, *at)));
         let new = (0..).zip(&change.joins).flat_map(|(at, other): (usize, _)| {
-            other.ssrcs.iter().map(move |(cs_id, ssrc)| sender(*cs_id, *ssrc, at == joiner, (0, 0)))
+            other
+                .ssrcs
+                .iter()
+                .map(move |(cs_id, ssrc)| sender(*cs_id, *ssrc, at == joiner, Standing::default()))
         });
         let next_t = renewal.t.saturating_add(u32::try_from(outcome.messages.len()).ok()?);
         Some(GroupGrant {
@@ -292,6 +338,31 @@ impl State {
             senders: old.chain(new).collect(),
             keys: crate::tree::ancestors(leaf).map(node).collect(),
             gtgk: SecretBytes::copy_from(renewal.gtgk.expose()),
+            // What the clock shows is filled in when it is looked at.
+            tesla: self.genesis.tesla.map(|params| GroupTesla { params, shown: GroupTime(0) }),
         })
     }
+}
+
+/// The SSRCs of who leaves.
+fn seats_of(state: &State, change: &Change) -> impl Iterator<Item = (u8, u32)> {
+    change.leaves.iter().filter_map(|leaf| state.seats.get(leaf)).flat_map(|seat| seat.ssrcs.iter().copied())
+}
+
+// R14.15
+/// What is known of a sender's chains once it has said more: the newest two. `None` if that cannot be: no first key of a chain,
+/// another key for one that is known, or a group without TESLA. `len` is `N`.
+pub(crate) fn merge_chains(len: Option<u32>, known: &ChainKeys, said: &ChainKeys) -> Option<ChainKeys> {
+    let mut all: BTreeMap<u32, mikey_crypto::tesla::Commitment> = BTreeMap::new();
+    for key in known.iter().chain(said).flatten() {
+        if len.is_none_or(|len| !key.interval.is_multiple_of(len)) {
+            return None;
+        }
+        if all.insert(key.interval, *key).is_some_and(|other| other != *key) {
+            return None;
+        }
+    }
+    let newest = all.len().saturating_sub(2);
+    let mut newest = all.into_values().skip(newest);
+    Some([newest.next(), newest.next()])
 }

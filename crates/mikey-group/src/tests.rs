@@ -3,9 +3,11 @@
 
 mod changes;
 mod damage;
+mod ghosts;
 mod rekeys;
 mod service;
 mod sizes;
+mod tesla;
 mod vectors;
 
 use std::collections::BTreeMap;

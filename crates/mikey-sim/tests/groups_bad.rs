@@ -374,7 +374,16 @@ fn members_that_report_without_end_keep_nobody_in() {
             let values = ear.agent.member(group).unwrap().values().clone();
             let at = |n: u32| {
                 let seq = u16::try_from(n).unwrap();
-                GroupSender { cs_id: 1, ssrc, yours: true, gone: false, shared: false, roc: 1, seq }
+                GroupSender {
+                    cs_id: 1,
+                    ssrc,
+                    yours: true,
+                    gone: false,
+                    shared: false,
+                    roc: 1,
+                    seq,
+                    chains: [None; 2],
+                }
             };
             let report = GroupAsk::Report((1..=1500).map(at).collect());
             ear.agent.endpoint().ask_group(now, session, &values, &report).unwrap();
@@ -387,4 +396,26 @@ fn members_that_report_without_end_keep_nobody_in() {
     assert!(world.act(4, |_, party| {
         party.ear().has(|event| matches!(event, AgentEvent::GroupLeft { expelled: true, .. }))
     }));
+}
+
+#[test]
+fn a_session_is_of_one_group() {
+    let mut settings = Settings::new(41, 1);
+    settings.spy = true;
+    let mut world = settings.world();
+    join_all(&mut world, [1], BOTH);
+    world.act(2, |now, party| party.spy().join(now));
+    run(&mut world, Duration::from_secs(2));
+    assert_eq!(len(&mut world), 2);
+    for (asks, spi, refused) in [(1, 0, 0), (2, 1, 1)] {
+        world.act(2, |now, party| {
+            let spy = party.spy();
+            let mut values = spy.member.as_ref().unwrap().values().clone();
+            values.spi ^= spi;
+            let ask = GroupAsk::Pull { epoch: 1, t: 0 };
+            spy.endpoint.ask_group(now, spy.session.unwrap(), &values, &ask).unwrap();
+        });
+        run(&mut world, Duration::from_secs(1));
+        assert_eq!(world.act(2, |_, party| party.spy().refused), refused, "question {asks}");
+    }
 }

@@ -529,7 +529,7 @@ fn peek_finds_the_session_and_no_more() {
     assert_eq!(Message::decode(&v3).unwrap_err().kind, DecodeErrorKind::Version(3));
 }
 
-/// A session is of one group (docs/spec.md, C31).
+/// A session is of one group (docs/spec.md, C32).
 #[test]
 fn gcc_req_stands_once() {
     let twice = with(cce_req_group(), |draft| {

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use mikey_crypto::SecretBytes;
-use mikey_group::{RekeyDrop, Timing, group_of};
+use mikey_group::group_of;
 use mikey_proto::{
-    ApiMisuse, Call, CallId, CloseReason, Endpoint, EndpointConfig, Error, Event, Expected, GroupRequest,
-    Metrics, Name, Output, SessionId, Ticket, Time, v1,
+    ApiMisuse, Call, CallId, CloseReason, Endpoint, EndpointConfig, Error, Event, Expected, Metrics, Name,
+    Output, SessionId, Ticket, Time, v1,
 };
+use mikey_srtp::tesla::VerifiedIndex;
 use mikey_srtp::{
     ContextDb, DbConfig, Destination, ProtectError, RtpLayout, Ssrc, Stats, UnprotectError, rtcp_ssrc,
 };
@@ -19,6 +20,8 @@ use crate::key_log::{KeyLog, Logged};
 use crate::media::MediaTable;
 use crate::output::{AgentEvent, AgentOutput, Kind, Media, Received, Refused};
 use crate::pen::{Held, Pen};
+
+mod groups;
 
 /// Key management and media behind one socket.
 ///
@@ -259,8 +262,12 @@ impl Agent {
         kind: Kind,
         datagram: &'p mut [u8],
     ) -> Received<'p> {
-        let opened = match self.open(now, kind, datagram) {
+        let opened = self.open(now, kind, datagram);
+        self.take_verified();
+        let opened = match opened {
             Ok(opened) => opened,
+            // It is delivered when its sender discloses the key that it is under.
+            Err(UnprotectError::Held) => return Received::Held,
             Err(why) if awaits_key(why) => {
                 // Only while keys may be on their way: the peer's answer and its media overtake each other.
                 let ssrc = ssrc_of(kind, datagram);
@@ -398,8 +405,8 @@ impl Agent {
         let now = self.endpoint.now();
         let Self { groups, endpoint, media, .. } = self;
         match event {
-            Event::GroupJoined { session, request, grant, leaf_key } => {
-                let granted = (request, *grant);
+            Event::GroupJoined { session, request, grant, leaf_key, asked } => {
+                let granted = (request, *grant, asked);
                 let events = groups.joined(now, endpoint, media, session, granted, leaf_key);
                 self.tell(now, events);
                 None
@@ -416,10 +423,17 @@ impl Agent {
             Event::Closed { session, why } => {
                 media.remove(session);
                 let silent = why == CloseReason::PeerSilent;
-                let events = groups.closed(media, session, silent);
+                let events = groups.closed(now, endpoint, media, (session, silent));
                 self.tell(now, events);
                 Some(AgentEvent::Closed { session, why })
             }
+            Event::CallFailed { call, why } => match groups.call_failed(now, endpoint, media, (call, &why)) {
+                Some(events) => {
+                    self.tell(now, events);
+                    None
+                }
+                None => Some(AgentEvent::CallFailed { call, why }),
+            },
             event => Some(self.media_event(event)),
         }
     }
@@ -500,7 +514,6 @@ impl Agent {
             }
             Event::PeerMoved { session, remote } => AgentEvent::PeerMoved { session, remote },
             Event::BranchFailed { call, remote, why } => AgentEvent::BranchFailed { call, remote, why },
-            Event::CallFailed { call, why } => AgentEvent::CallFailed { call, why },
             Event::CallerRefused { remote, why } => AgentEvent::CallerRefused { remote, why },
             event => AgentEvent::Other(event),
         }
@@ -519,97 +532,21 @@ impl Agent {
                 Err(_) => (),
             }
         }
+        self.take_verified();
     }
 
-    /// Joins a group: calls its controller at `to`. `timing` is how the members of the group change epochs.
-    ///
-    /// # Errors
-    /// [`Error::Misuse`] if there is no credential for it, or the request makes no sense.
-    pub fn join(
-        &mut self,
-        now: Time,
-        to: SocketAddr,
-        controller: Name,
-        request: GroupRequest,
-        timing: Timing,
-    ) -> Result<CallId, Error> {
-        self.groups.set_timing(&request.group, timing);
-        self.endpoint.connect(now, to, &Call::join(controller, request))
-    }
-
-    /// Leaves a group. [`AgentEvent::GroupLeft`] comes when the controller has said yes; it takes no longer than a request.
-    ///
-    /// # Errors
-    /// [`Error::Misuse`] if we are no member, or the session with the controller is over.
-    pub fn leave(&mut self, now: Time, group: GroupHandle) -> Result<(), Error> {
-        self.groups.leave(now, &mut self.endpoint, group)
-    }
-
-    /// Our membership of a group: its epoch, its senders, and which SSRCs are ours.
-    #[must_use]
-    pub fn member(&self, group: GroupHandle) -> Option<&mikey_group::Member> {
-        self.groups.member(group)
-    }
-
-    /// Protects the RTP packet in the first `len` octets of `buffer` for an RTP session of a group, in place, and returns the
-    /// length of the SRTP packet. Its SSRC is one that the controller gave us. Where it goes is the application's matter: a
-    /// multicast address, or whoever distributes it.
-    ///
-    /// # Errors
-    /// [`MediaError`].
-    pub fn protect_group_rtp(
-        &mut self,
-        now: Time,
-        group: GroupHandle,
-        cs_id: u8,
-        buffer: &mut [u8],
-        len: usize,
-    ) -> Result<usize, MediaError> {
-        self.protect_group(now, group, cs_id, Kind::Rtp, buffer, len)
-    }
-
-    /// Protects the RTCP packet in the first `len` octets of `buffer`, as [`Self::protect_group_rtp`] does.
-    ///
-    /// # Errors
-    /// [`MediaError`].
-    pub fn protect_group_rtcp(
-        &mut self,
-        now: Time,
-        group: GroupHandle,
-        cs_id: u8,
-        buffer: &mut [u8],
-        len: usize,
-    ) -> Result<usize, MediaError> {
-        self.protect_group(now, group, cs_id, Kind::Rtcp, buffer, len)
-    }
-
-    fn protect_group(
-        &mut self,
-        now: Time,
-        group: GroupHandle,
-        cs_id: u8,
-        kind: Kind,
-        buffer: &mut [u8],
-        len: usize,
-    ) -> Result<usize, MediaError> {
-        let plain = buffer.get(..len).ok_or(ProtectError::BufferTooSmall { needed: len })?;
-        let ssrc = match kind {
-            Kind::Rtp => RtpLayout::parse(plain).map_err(ProtectError::from)?.ssrc,
-            Kind::Rtcp => rtcp_ssrc(plain).map_err(ProtectError::from)?,
-        };
-        let flow = self.groups.flow(group, cs_id, ssrc).ok_or(MediaError::NotYours)?;
-        let at = mikey_srtp::Time(now.as_nanos());
-        let len = match kind {
-            Kind::Rtp => self.media.db.protect_rtp(at, flow, buffer, len)?.len,
-            Kind::Rtcp => self.media.db.protect_rtcp(at, flow, buffer, len)?.len,
-        };
-        self.groups.sent(now, &mut self.endpoint, &self.media, group);
-        Ok(len)
-    }
-
-    /// GROUP_REKEYs of our groups that had no effect, by reason.
-    pub fn refused_rekeys(&self) -> impl Iterator<Item = (RekeyDrop, u64)> {
-        self.groups.refused()
+    /// Takes packets whose senders are known by now.
+    fn take_verified(&mut self) {
+        while let Some(verified) = self.media.db.take_verified() {
+            let whose = self.groups.whose(verified.owner, verified.sender);
+            let Some((session, group, cs_id)) = whose else { continue };
+            let kind = match verified.index {
+                VerifiedIndex::Rtp(_) => Kind::Rtp,
+                VerifiedIndex::Rtcp(_) => Kind::Rtcp,
+            };
+            let (group, packet) = (Some(group), verified.packet);
+            self.released.push_back(AgentOutput::Media { session, group, cs_id, kind, packet });
+        }
     }
 
     /// The key management behind this agent, for a controller of groups ([`mikey_group::Service`]) on the same socket. After
@@ -653,7 +590,7 @@ struct Opened {
 
 /// Whether a key that is not there yet may be all that a packet lacks. It is as it came then: nothing has been tried on it.
 fn awaits_key(why: UnprotectError) -> bool {
-    matches!(why, UnprotectError::UnknownStream | UnprotectError::UnknownMki)
+    matches!(why, UnprotectError::UnknownStream | UnprotectError::UnknownMki | UnprotectError::NoChain)
 }
 
 fn ssrc_of(kind: Kind, packet: &[u8]) -> Option<Ssrc> {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mikey_group::{EpochKeys, Member, MemberError, MemberEvent, RekeyDrop, SenderKeys, Timing};
 use mikey_proto::{
-    ApiMisuse, Endpoint, Error, GroupAnswer, GroupAsk, GroupGrant, GroupRequest, GroupSender, SessionId, Time,
+    ApiMisuse, Endpoint, Error, GroupAnswer, GroupAsk, GroupGrant, GroupRequest, SessionId, Time,
 };
 use mikey_srtp::{
     Destination, Direction, Install, MasterKey, Mki, Owner, PacketIndex, SenderId, Ssrc, Ssrcs, StartIndex,
@@ -16,6 +16,15 @@ use mikey_srtp::{
 
 use crate::media::MediaTable;
 use crate::output::AgentEvent;
+
+mod failover;
+mod report;
+mod tesla;
+
+pub use failover::Failover;
+use failover::{Rejoin, Watch};
+use tesla::Tesla;
+pub use tesla::TeslaSettings;
 
 /// A group that this agent is a member of: its SPI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +45,8 @@ pub(crate) struct Groups {
     next_owner: u64,
     /// How to change epochs, for groups whose controller has been called.
     timings: HashMap<Vec<u8>, Timing>,
+    failovers: HashMap<Vec<u8>, Failover>,
+    tesla: TeslaSettings,
     refused: BTreeMap<RekeyDrop, u64>,
 }
 
@@ -52,12 +63,20 @@ struct Membership {
     leaving: bool,
     /// When the controller is asked to let us go.
     leave_at: Option<Time>,
+    /// The controller's address, as it was when we joined.
+    at: Option<std::net::SocketAddr>,
+    watch: Option<Watch>,
+    rejoin: Option<Rejoin>,
+    /// If packets of the group say who has sent them.
+    tesla: Option<Tesla>,
 }
 
 struct Installed {
     id: SenderId,
     yours: bool,
     epoch: u32,
+    /// The newest TESLA chain that is in use or follows, by its number.
+    chain: Option<u32>,
 }
 
 struct Switch {
@@ -88,6 +107,14 @@ impl Groups {
         self.timings.insert(group.to_vec(), timing);
     }
 
+    pub(crate) fn set_tesla(&mut self, settings: TeslaSettings) {
+        self.tesla = settings;
+    }
+
+    pub(crate) fn set_failover(&mut self, group: &[u8], failover: Failover) {
+        self.failovers.insert(group.to_vec(), failover);
+    }
+
     pub(crate) fn member(&self, group: GroupHandle) -> Option<&Member> {
         self.members.get(&group.0).map(|membership| &membership.member)
     }
@@ -103,11 +130,17 @@ impl Groups {
         endpoint: &mut Endpoint,
         media: &mut MediaTable,
         session: SessionId,
-        (request, grant): (GroupRequest, GroupGrant),
+        (request, grant, asked): (GroupRequest, GroupGrant, Time),
         leaf_key: mikey_crypto::SecretBytes,
     ) -> Vec<AgentEvent> {
         let timing = self.timings.get(&request.group).copied().unwrap_or_default();
+        let silence =
+            self.failovers.get(&request.group).map_or(Failover::SILENCE, |failover| failover.silence);
+        let watch = Some(Watch::new(now, silence));
+        let at = endpoint.remote(session);
         let (receives, group) = (request.roles.receives, GroupHandle(grant.values.spi));
+        let wanted = request.clone();
+        let tesla = grant.tesla;
         let provider = endpoint.config().provider.clone();
         // The controller of one group must not take over the membership of another by naming its SPI, which everybody sees.
         let is_its_own = |known: &Membership| known.member.request().group == request.group;
@@ -120,9 +153,12 @@ impl Groups {
             Err(why) => {
                 // A controller that cannot be followed is of no use; it is told that we are gone.
                 let _ = endpoint.close(now, session);
-                return vec![AgentEvent::GroupFailed { session, why }];
+                let mut events = vec![AgentEvent::GroupFailed { session, why }];
+                events.extend(self.useless(now, endpoint, media, &wanted));
+                return events;
             }
         };
+        let tesla = tesla.map(|tesla| Tesla::new(&provider, &tesla, (asked, now), &self.tesla));
         match self.members.get_mut(&group.0) {
             // Joined anew, perhaps by another controller: what is installed goes on.
             Some(known) => {
@@ -132,6 +168,12 @@ impl Groups {
                 known.report = Report::default();
                 known.leaving = false;
                 known.leave_at = None;
+                known.at = at;
+                known.watch = watch;
+                known.rejoin = None;
+                known.tesla = tesla;
+                // By the time that was asked for anew.
+                known.installed.values_mut().for_each(|installed| installed.chain = None);
             }
             None => {
                 self.next_owner += 1;
@@ -148,6 +190,10 @@ impl Groups {
                     report: Report::default(),
                     leaving: false,
                     leave_at: None,
+                    at,
+                    watch,
+                    rejoin: None,
+                    tesla,
                 };
                 self.members.insert(group.0, membership);
             }
@@ -193,7 +239,13 @@ impl Groups {
                     membership.member.pull_failed(now);
                 }
             }
-            (GroupAnswer::Refused, GroupAsk::Report(_)) => membership.member.pull_failed(now),
+            (GroupAnswer::Refused, GroupAsk::Report(senders)) => {
+                if senders.iter().any(|sender| sender.chains[0].is_some()) {
+                    events.push(AgentEvent::GroupChainRefused { group: GroupHandle(spi) });
+                }
+                membership.member.pull_failed(now);
+            }
+            (GroupAnswer::Done, GroupAsk::Report(senders)) => membership.chains_stored(media, senders),
             (GroupAnswer::Refused, GroupAsk::Pull { .. }) => membership.member.handle_refused(),
             (_, GroupAsk::Leave) => {
                 self.remove(media, spi);
@@ -205,22 +257,28 @@ impl Groups {
         events
     }
 
-    /// The session with a controller is over. If it fell silent, media goes on until the next rekey: the application joins
-    /// anew, there or at another controller.
+    /// The session with a controller is over. If it fell silent, media goes on until the next rekey: we join anew at another
+    /// controller of those that are configured, or the application does.
     pub(crate) fn closed(
         &mut self,
+        now: Time,
+        endpoint: &mut Endpoint,
         media: &mut MediaTable,
-        session: SessionId,
-        silent: bool,
+        (session, silent): (SessionId, bool),
     ) -> Vec<AgentEvent> {
         let of = |(spi, membership): (&u64, &Membership)| (membership.session == session).then_some(*spi);
         let spis: Vec<u64> = self.members.iter().filter_map(of).collect();
         let mut events = Vec::new();
         for spi in spis {
-            let leaving = self.members.get(&spi).is_some_and(|membership| membership.leaving);
+            let Some(membership) = self.members.get_mut(&spi) else { continue };
+            let leaving = membership.leaving;
             let group = GroupHandle(spi);
             if silent && !leaving {
+                let failover = self.failovers.get(&membership.member.request().group);
+                membership.watch = None;
+                membership.rejoin = failover.map(|failover| Rejoin::new(now, failover, membership.at));
                 events.push(AgentEvent::ControllerLost { group });
+                self.rejoin(now, endpoint, media, spi, &mut events);
             } else {
                 self.remove(media, spi);
                 events.push(AgentEvent::GroupLeft { group, expelled: !leaving });
@@ -234,14 +292,21 @@ impl Groups {
         &mut self,
         now: Time,
         endpoint: &mut Endpoint,
+        media: &mut MediaTable,
         group: GroupHandle,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<AgentEvent>, Error> {
         let membership = self.members.get_mut(&group.0).ok_or(ApiMisuse::UnknownSession)?;
+        if let Some(rejoin) = &membership.rejoin {
+            // No controller is there to be told; it finds out by itself.
+            let _ = rejoin.call().map(|call| endpoint.settle(call));
+            self.remove(media, group.0);
+            return Ok(vec![AgentEvent::GroupLeft { group, expelled: false }]);
+        }
         endpoint.remote(membership.session).ok_or(ApiMisuse::UnknownSession)?;
         membership.leaving = true;
         membership.leave_at = Some(now);
         membership.try_leave(now, endpoint);
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn remove(&mut self, media: &mut MediaTable, spi: u64) {
@@ -255,7 +320,10 @@ impl Groups {
     pub(crate) fn wake(&self) -> Option<Time> {
         let wakes = |membership: &Membership| {
             let switch = membership.switch.as_ref().map(|switch| switch.at);
-            [membership.member.wake(), switch, membership.leave_at]
+            let watch = membership.watch.as_ref().map(Watch::wake);
+            let rejoin = membership.rejoin.as_ref().and_then(Rejoin::wake);
+            let report = membership.tesla.as_ref().and_then(|tesla| tesla.report_at);
+            [membership.member.wake(), switch, membership.leave_at, watch, rejoin, report]
         };
         self.members.values().flat_map(wakes).flatten().min()
     }
@@ -273,6 +341,17 @@ impl Groups {
             membership.switch(now, media);
             membership.try_leave(now, endpoint);
             membership.member.handle_timeout(now);
+            let silence = self
+                .failovers
+                .get(&membership.member.request().group)
+                .map_or(Failover::SILENCE, |f| f.silence);
+            if let Some(watch) = &mut membership.watch {
+                watch.act(now, endpoint, membership.session, silence);
+            }
+            self.rejoin(now, endpoint, media, spi, &mut events);
+            if let Some(membership) = self.members.get_mut(&spi) {
+                membership.report_chains(now, endpoint, media);
+            }
             self.drain(now, endpoint, media, spi, &mut events);
         }
         events
@@ -294,6 +373,7 @@ impl Groups {
                 Some(MemberEvent::Epoch(keys)) => {
                     let epoch = keys.epoch;
                     membership.install(now, media, keys, group, events);
+                    membership.report_chains(now, endpoint, media);
                     events.push(AgentEvent::GroupEpoch { group, epoch });
                 }
                 Some(MemberEvent::Pull(ask)) => {
@@ -325,15 +405,26 @@ impl Groups {
         installed.yours.then_some(membership.flow)
     }
 
-    /// A packet of ours was sent: the controller is told where we stand, now and then.
+    /// The context of a sender, ours or another's.
+    pub(crate) fn context(&self, group: GroupHandle, cs_id: u8, ssrc: Ssrc) -> Option<SenderId> {
+        self.members.get(&group.0)?.installed.get(&(cs_id, ssrc.0)).map(|installed| installed.id)
+    }
+
+    /// A packet of ours was sent: the controller is told where we stand, now and then. `chain_due` says that little of its
+    /// sender's TESLA chain is left.
     pub(crate) fn sent(
         &mut self,
         now: Time,
         endpoint: &mut Endpoint,
         media: &MediaTable,
         group: GroupHandle,
+        chain_due: Option<(u8, Ssrc)>,
     ) {
         let Some(membership) = self.members.get_mut(&group.0) else { return };
+        if let Some((tesla, (cs_id, ssrc))) = membership.tesla.as_mut().zip(chain_due) {
+            let has = membership.installed.get(&(cs_id, ssrc.0)).and_then(|installed| installed.chain);
+            tesla.prepare(now, (cs_id, ssrc.0), has);
+        }
         membership.report(now, endpoint, media);
     }
 }
@@ -360,13 +451,16 @@ impl Membership {
         });
         let mut switch = Switch { at: activate, epoch, keys: Vec::new() };
         for sender in senders {
-            let key = (sender.cs_id, sender.ssrc);
-            let Some(known) = self.installed.get_mut(&key) else {
+            let (key, chains) = ((sender.cs_id, sender.ssrc), sender.chains);
+            if !self.installed.contains_key(&key) {
                 if let Err(why) = self.install_sender(media, epoch, sender) {
                     events.push(AgentEvent::GroupSenderFailed { group, cs_id: key.0, ssrc: key.1, why });
                 }
+                self.learn_chains(now, media, key, &chains);
                 continue;
-            };
+            }
+            self.learn_chains(now, media, key, &chains);
+            let Some(known) = self.installed.get_mut(&key) else { continue };
             if known.epoch >= epoch {
                 continue;
             }
@@ -398,8 +492,10 @@ impl Membership {
         let (direction, destination) =
             if yours { (Direction::Outbound, self.flow) } else { (Direction::Inbound, media.inbound()) };
         let key = master_key(sender, epoch)?;
-        let id = media.db.install(Install::new(direction, destination, self.owner, ssrcs, policy, key))?;
-        self.installed.insert((cs_id, ssrc), Installed { id, yours, epoch });
+        let mut install = Install::new(direction, destination, self.owner, ssrcs, policy, key);
+        install.tesla = self.tesla.is_some();
+        let id = media.db.install(install)?;
+        self.installed.insert((cs_id, ssrc), Installed { id, yours, epoch, chain: None });
         Ok(())
     }
 
@@ -423,44 +519,6 @@ impl Membership {
         let asked = endpoint.ask_group(now, self.session, self.member.values(), &GroupAsk::Leave);
         if asked.is_err() && endpoint.remote(self.session).is_some() {
             self.leave_at = Some(now + REPORT_INTERVAL);
-        }
-    }
-
-    // R14.11
-    /// Tells the controller where our senders stand, if one has gone far enough since.
-    fn report(&mut self, now: Time, endpoint: &mut Endpoint, media: &MediaTable) {
-        if self.report.not_before.is_some_and(|at| now < at) {
-            return;
-        }
-        let mut due = false;
-        let mut senders = Vec::new();
-        let mut told = BTreeMap::new();
-        for (key, installed) in self.installed.iter().filter(|(_, installed)| installed.yours) {
-            let Some(index) = media.db.stream(installed.id, Ssrc(key.1)).and_then(|info| info.index) else {
-                continue;
-            };
-            let value = u64::from(index.roc()) << 16 | u64::from(index.seq());
-            let last = self.report.told.get(key);
-            due |= last.is_none_or(|last| value.saturating_sub(*last) >= REPORT_EVERY);
-            told.insert(*key, value);
-            senders.push(GroupSender {
-                cs_id: key.0,
-                ssrc: key.1,
-                yours: true,
-                gone: false,
-                shared: false,
-                roc: index.roc(),
-                seq: index.seq(),
-            });
-        }
-        if !due {
-            return;
-        }
-        // While another request is on its way the next packet brings us here again.
-        self.report.not_before = Some(now + REPORT_INTERVAL);
-        let ask = GroupAsk::Report(senders);
-        if endpoint.ask_group(now, self.session, self.member.values(), &ask).is_ok() {
-            self.report.told = told;
         }
     }
 }

@@ -24,7 +24,7 @@ mod signalling;
 pub use agent::{Agent, MediaError};
 pub use clear::ClearFrom;
 pub use demux::{Class, classify};
-pub use groups::GroupHandle;
+pub use groups::{Failover, GroupHandle, TeslaSettings};
 pub use key_log::KeyLog;
 pub use media::MediaStream;
 pub use output::{AgentEvent, AgentOutput, Kind, Media, Received, Refused};

@@ -26,7 +26,8 @@ pub enum Received<'p> {
         /// The packet.
         packet: &'p [u8],
     },
-    /// Media without a key yet, while a call is being set up: kept, and released when the key is there.
+    /// Media without a key yet, while a call is being set up: kept, and released when the key is there. Or media of a group with
+    /// TESLA, whose sender has not disclosed yet that it is its own.
     Held,
     /// MIKEY of version 1, where the configuration does not speak it.
     MikeyV1(&'p [u8]),
@@ -55,7 +56,8 @@ pub enum Refused {
 pub struct Media<'p> {
     /// Whose it is: the session, or for media of a group the one with its controller.
     pub session: SessionId,
-    /// The group, if it is of one. That a member sent it is all that is known: any of them could (docs/groups.md).
+    /// The group, if it is of one. That a member sent it is all that is known: any of them could (docs/groups.md), unless the
+    /// group has TESLA, where packets come as [`AgentOutput::Media`] once it is known that the SSRC's owner has made them.
     pub group: Option<GroupHandle>,
     /// The crypto session; in a group, the RTP session.
     pub cs_id: u8,
@@ -264,8 +266,14 @@ pub enum AgentEvent {
         /// Whether that was the controller's will, not ours.
         expelled: bool,
     },
-    /// The controller of a group does not answer. Media goes on until the next rekey: join anew, there or at another one.
+    /// The controller of a group does not answer. Media goes on until the next rekey: join anew, there or at another one, or
+    /// let [`crate::Agent::set_failover`] do that.
     ControllerLost {
+        /// The group.
+        group: GroupHandle,
+    },
+    /// The controller refused the TESLA chain of an SSRC of ours: nothing can be sent under it.
+    GroupChainRefused {
         /// The group.
         group: GroupHandle,
     },

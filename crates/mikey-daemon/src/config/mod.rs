@@ -379,6 +379,7 @@ impl ServiceTable {
             heartbeat: self.heartbeat.0,
             probe_every: self.probe.0,
             rejoin: self.rejoin.0,
+            ..ServiceConfig::default()
         }
     }
 }

@@ -130,6 +130,7 @@ fn only_its_own_ssrcs_are_reported() {
         shared: false,
         roc,
         seq,
+        chains: [None; 2],
     };
     let (own, foreign) = (ssrc(&group, 1), ssrc(&group, 2));
     let report = |who: usize, sender: GroupSender| Batch {

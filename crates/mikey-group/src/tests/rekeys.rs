@@ -223,6 +223,7 @@ fn a_controller_that_heeds_no_limit_does_not_fill_its_members() {
             shared: false,
             roc: 0,
             seq: 0,
+            chains: [None; 2],
         };
         let crowd: Vec<_> = (1..=2500).map(sender).collect();
         let messages = group.controller.crowd(n, &crowd);

@@ -14,21 +14,31 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mikey::group::{
-    AccessTable, Append, Controller, GroupConfig, GroupName, MemoryStore, Rule, Service, ServiceConfig,
-    ServiceOutput, Store, StoreError, Timing, Who,
+    AccessTable, Append, Controller, GroupConfig, GroupName, MemoryStore, Presence, Rule, Service,
+    ServiceConfig, ServiceOutput, Store, StoreError, Timing, Who,
 };
 use mikey::keying::{GroupRequest, GroupRoles, GroupStream, PskTable};
 use mikey::{
     Agent, AgentEvent, AgentOutput, EndpointConfig, GroupHandle, Identity, MediaError, Name, Received,
     SessionId, SrtpPolicy, Time,
 };
+use mikey_crypto::tesla::GroupTime;
 use mikey_crypto::{SecretBytes, Signer};
 use mikey_proto::{Event, Output};
 use mikey_sim::{Ca, KeyKind, Link, Node, World, address, provider};
 
+pub mod act;
+pub mod spy;
+
+pub use act::*;
+
 pub const GC: &str = "sip:gc@example.com";
 pub const GC2: &str = "sip:gc2@example.com";
 pub const NEWS: &[u8] = b"news";
+/// What the controllers' clock shows when the world begins.
+pub const CLOCK: GroupTime = GroupTime(3_989_000_000_123_456_789);
+/// How long the leases of a controller are in force.
+pub const LEASE: Duration = Duration::from_secs(15);
 
 pub fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
@@ -55,6 +65,8 @@ pub struct Settings {
     pub seed: u64,
     pub members: usize,
     pub controllers: usize,
+    /// Whether the last node is a spy.
+    pub spy: bool,
     pub link: Link,
     pub group: GroupConfig,
     pub service: ServiceConfig,
@@ -67,6 +79,7 @@ impl Settings {
             seed,
             members,
             controllers: 1,
+            spy: false,
             link: Link::perfect(seed),
             group: GroupConfig::new(NEWS, sessions),
             service: ServiceConfig { rekey_every: None, ..ServiceConfig::default() },
@@ -92,6 +105,9 @@ impl Settings {
         for n in self.controllers..self.controllers + self.members {
             parties.push(Party::Member(Box::new(Ear::new(n, self.seed))));
         }
+        if self.spy {
+            parties.push(Party::Spy(Box::new(spy::Spy::new(parties.len(), self.seed))));
+        }
         World::new(self.link, parties)
     }
 }
@@ -100,7 +116,7 @@ fn controller_name(n: usize) -> Name {
     name([GC, GC2][n])
 }
 
-fn key_of(member: &Name) -> [u8; 32] {
+pub fn key_of(member: &Name) -> [u8; 32] {
     let mut key = [9; 32];
     key.iter_mut().zip(member.data()).for_each(|(to, from)| *to ^= from);
     key
@@ -122,9 +138,14 @@ pub struct Desk {
     pub signer: Arc<dyn Signer>,
     pub told: Vec<ServiceOutput>,
     pub events: Vec<AgentEvent>,
+    /// Whether the machine is off.
+    pub dead: bool,
+    pub presence: Presence,
     out: VecDeque<(SocketAddr, Vec<u8>)>,
     n: usize,
     seed: u64,
+    /// How often it has started.
+    starts: u64,
     config: ServiceConfig,
     /// Whether the store answers.
     pub store_is_up: bool,
@@ -133,9 +154,13 @@ pub struct Desk {
 
 impl Desk {
     fn new(n: usize, settings: &Settings, signer: Arc<dyn Signer>, store: MemoryStore) -> Self {
+        let service = Service::new(settings.service.clone(), Arc::new(access()));
         let mut desk = Self {
             agent: Self::agent(n, settings.seed),
-            service: Service::new(settings.service.clone(), Arc::new(access())),
+            dead: false,
+            presence: Presence::new(&service, "", LEASE),
+            starts: 0,
+            service,
             store,
             signer,
             told: Vec::new(),
@@ -147,7 +172,7 @@ impl Desk {
             store_is_up: true,
             now: Time::ZERO,
         };
-        desk.load(Time::ZERO);
+        desk.start(Time::ZERO);
         desk
     }
 
@@ -181,9 +206,32 @@ impl Desk {
     /// Loses everything but the store, and starts anew.
     pub fn crash(&mut self, now: Time) {
         self.agent = Self::agent(self.n, self.seed + 1);
-        self.service = Service::new(self.config.clone(), Arc::new(access()));
         self.out.clear();
+        self.start(now);
+    }
+
+    /// A service under a number that it never had.
+    fn start(&mut self, now: Time) {
+        self.starts += 1;
+        self.service = Service::new(self.config.clone(), Arc::new(access()));
+        self.service.set_home(1000 * (self.n as u64 + 1) + self.starts);
+        self.presence = Presence::new(&self.service, "", LEASE);
+        self.service.set_clock(now, GroupTime(CLOCK.0 + now.as_nanos()));
         self.load(now);
+        self.keep(now);
+    }
+
+    /// Says that it lives, and hears who else does.
+    fn keep(&mut self, now: Time) {
+        if self.store_is_up {
+            self.presence.keep(now, &mut self.store, &mut self.service).unwrap();
+        }
+    }
+
+    /// Goes on without knowing what time it is.
+    pub fn stop_clock(&mut self) {
+        self.service = Service::new(self.config.clone(), Arc::new(access()));
+        self.load(self.now);
     }
 
     pub fn controller(&self) -> &Controller {
@@ -359,7 +407,17 @@ impl Ear {
         ssrc: u32,
         to: &[SocketAddr],
     ) -> Result<(), MediaError> {
-        let mut buffer = rtp(ssrc, self.seq, &[0x55; 80]);
+        self.speak_octets(now, (group, ssrc), &[0x55; 80], to)
+    }
+
+    pub fn speak_octets(
+        &mut self,
+        now: Time,
+        (group, ssrc): (GroupHandle, u32),
+        payload: &[u8],
+        to: &[SocketAddr],
+    ) -> Result<(), MediaError> {
+        let mut buffer = rtp(ssrc, self.seq, payload);
         let len = buffer.len();
         buffer.resize(len + 64, 0);
         let len = self.agent.protect_group_rtp(now, group, 1, &mut buffer, len)?;
@@ -385,12 +443,19 @@ impl Ear {
 pub enum Party {
     Controller(Box<Desk>),
     Member(Box<Ear>),
+    /// A member without an agent, that has the keys themselves.
+    Spy(Box<spy::Spy>),
 }
 
 impl Party {
     pub fn desk(&mut self) -> &mut Desk {
         let Self::Controller(desk) = self else { panic!("no controller") };
         desk
+    }
+
+    pub fn spy(&mut self) -> &mut spy::Spy {
+        let Self::Spy(spy) = self else { panic!("no spy") };
+        spy
     }
 
     pub fn ear(&mut self) -> &mut Ear {
@@ -403,6 +468,8 @@ impl Node for Party {
     fn handle_datagram(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
         let mut octets = datagram.to_vec();
         match self {
+            Self::Controller(desk) if desk.dead => (),
+            Self::Spy(spy) => spy.endpoint.handle_datagram(now, from, &octets),
             Self::Controller(desk) => {
                 desk.now = now;
                 let _ = desk.agent.handle_datagram(now, from, &mut octets);
@@ -428,9 +495,12 @@ impl Node for Party {
 
     fn handle_timeout(&mut self, now: Time) {
         match self {
+            Self::Controller(desk) if desk.dead => (),
+            Self::Spy(spy) => spy.endpoint.handle_timeout(now),
             Self::Controller(desk) => {
                 desk.now = now;
                 desk.agent.handle_timeout(now);
+                desk.keep(now);
                 desk.service.handle_timeout(now, desk.agent.endpoint());
             }
             Self::Member(ear) => {
@@ -442,6 +512,8 @@ impl Node for Party {
 
     fn poll_output(&mut self) -> Output {
         match self {
+            Self::Controller(desk) if desk.dead => Output::Timeout(None),
+            Self::Spy(spy) => spy.poll_output(),
             Self::Controller(desk) => loop {
                 desk.work();
                 desk.drain_service();
@@ -464,7 +536,8 @@ impl Node for Party {
                         desk.events.push(event);
                     }
                     AgentOutput::Timeout(at) => {
-                        let wake = [at, desk.service.wake()].into_iter().flatten().min();
+                        let wakes = [at, desk.service.wake(), Some(desk.presence.wake())];
+                        let wake = wakes.into_iter().flatten().min();
                         // A store that is down is tried again a little later.
                         let later = desk.now + Duration::from_millis(50);
                         let wake = wake.map(|at| if desk.store_is_up { at } else { at.max(later) });
@@ -492,28 +565,4 @@ impl Node for Party {
             },
         }
     }
-}
-
-/// Lets members join, one after the other a moment later.
-pub fn join_all(world: &mut World<Party>, members: impl IntoIterator<Item = usize>, roles: GroupRoles) {
-    for n in members {
-        world.act(n, |now, party| party.ear().join(now, 0, roles));
-    }
-    let end = world.now() + Duration::from_secs(4);
-    world.run_until(end);
-}
-
-pub fn run(world: &mut World<Party>, time: Duration) {
-    let end = world.now() + time;
-    world.run_until(end);
-}
-
-/// Every node of these, by address.
-pub fn addresses(nodes: impl IntoIterator<Item = usize>) -> Vec<SocketAddr> {
-    nodes.into_iter().map(|n| address(u8::try_from(n).unwrap())).collect()
-}
-
-/// What a member has heard since.
-pub fn heard(world: &mut World<Party>, n: usize) -> Vec<(u32, u16)> {
-    world.act(n, |_, party| std::mem::take(&mut party.ear().heard))
 }
