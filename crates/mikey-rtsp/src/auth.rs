@@ -26,7 +26,8 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// One that was not challenged yet. `secure`: the connection is encrypted, so that Basic will do.
+    /// One that was not challenged yet. `secure`: the connection is encrypted and the server's certificate was checked, so that
+    /// Basic, which hands the password over, will do.
     #[must_use]
     pub fn new(credentials: Credentials, secure: bool) -> Self {
         Self { credentials, client: None, allow_basic: secure }

@@ -5,7 +5,7 @@ use mikey_sdp::sdp_types::{Attribute, Media, Session};
 use rtsp_types::Url;
 
 use crate::error::StreamError;
-use crate::limits::MAX_STREAMS;
+use crate::limits::{MAX_CHANNELS, MAX_CLOCK_RATE, MAX_STREAMS};
 
 /// What a payload holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,10 +90,10 @@ fn stream(number: usize, media: &Media, base: &Url) -> Result<StreamInfo, Stream
     let map = numbered(&media.attributes, "rtpmap", payload_type).unwrap_or_else(|| well_known(payload_type));
     let mut parts = map.split('/');
     let encoding = parts.next().unwrap_or_default();
-    let clock_rate =
-        parts.next().and_then(|rate| rate.trim().parse().ok()).filter(|rate| *rate > 0).unwrap_or(90_000);
-    let channels =
-        parts.next().and_then(|count| count.trim().parse().ok()).filter(|count| *count > 0).unwrap_or(1);
+    let clock_rate = parts.next().and_then(|rate| rate.trim().parse().ok());
+    let clock_rate = clock_rate.filter(|rate| (1..=MAX_CLOCK_RATE).contains(rate)).unwrap_or(90_000);
+    let channels = parts.next().and_then(|count| count.trim().parse().ok());
+    let channels = channels.filter(|count| (1..=MAX_CHANNELS).contains(count)).unwrap_or(1);
     let codec = match encoding.to_ascii_uppercase().as_str() {
         "PCMU" => Codec::Pcmu,
         "PCMA" => Codec::Pcma,
@@ -201,9 +201,12 @@ mod tests {
         assert_eq!(fault("m=audio 0 RTP/SAVP 128\r\n"), StreamError::PayloadType(0));
         assert_eq!(fault("m=audio 0 RTP/SAVP 0\r\na=control:rtsp://[\r\n"), StreamError::Control(0));
         assert_eq!(fault(&"m=audio 0 RTP/SAVP 0\r\n".repeat(17)), StreamError::TooMany(16));
-        let odd = "m=audio 0 RTP/SAVP 97\r\na=rtpmap:97 L16/0/0\r\n";
-        let found = streams(&session(odd), &at).unwrap();
-        assert_eq!((found[0].clock_rate, found[0].channels), (90_000, 1));
+        for odd in ["L16/0/0", "L16/4294967295/65535", "L16/1000001/33"] {
+            let odd = format!("m=audio 0 RTP/SAVP 97\r\na=rtpmap:97 {odd}\r\n");
+            let found = streams(&session(&odd), &at).unwrap();
+            assert_eq!((found[0].clock_rate, found[0].channels), (90_000, 1), "{odd}");
+        }
+        let found = streams(&session("m=audio 0 RTP/SAVP 97\r\n"), &at).unwrap();
         assert_eq!(found[0].control.as_str(), "rtsp://cam/live");
     }
 }

@@ -9,6 +9,12 @@ pub const MAX_BODY: usize = mikey_sdp::limits::MAX_SDP;
 /// Media of a presentation that are set up.
 pub const MAX_STREAMS: usize = 16;
 
+/// Timestamps a second of a stream; a description with more of them is not believed.
+pub const MAX_CLOCK_RATE: u32 = 1_000_000;
+
+/// Channels of audio; a description with more of them is not believed.
+pub const MAX_CHANNELS: u16 = 32;
+
 /// Packets that wait for one that was overtaken.
 pub const MAX_REORDERED: usize = 64;
 

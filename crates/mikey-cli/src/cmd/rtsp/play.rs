@@ -68,7 +68,7 @@ pub(super) struct Args {
     /// SHA-256 of the server's certificate, in hex: it alone is accepted, whatever name it has
     #[arg(long, value_name = "SHA256", value_parser = tls::pin, conflicts_with = "ca", help_heading = "TLS")]
     pin: Option<[u8; 32]>,
-    /// Accept any certificate: whoever is in between then has the keys of the media
+    /// Accept any certificate: whoever is in between then has the keys of the media; no password goes out by Basic
     #[arg(long, conflicts_with_all = ["ca", "pin"], help_heading = "TLS")]
     insecure: bool,
     #[command(flatten)]
@@ -94,7 +94,9 @@ pub(super) async fn run(ui: Ui, args: Args) -> Result {
     };
     let keys = ClientKeys::new(mikey_crypto_aws_lc::provider(), security)
         .map_err(|error| Error::usage(error.to_string()))?;
-    let authenticator = address.credentials.map(|credentials| Authenticator::new(credentials, address.tls));
+    // Basic hands the password over: only to whom the certificate is checked of.
+    let checked = address.tls && !args.insecure;
+    let authenticator = address.credentials.map(|credentials| Authenticator::new(credentials, checked));
     let wish = Wish {
         url: address.url,
         out: args.out,
