@@ -75,16 +75,21 @@ impl Cluster {
         success.push(put(head, last.seq.to_be_bytes().into()));
         let (from, end) = self.layout.records(group, first.seq);
         let limit = i64::try_from(pending.len()).unwrap_or(i64::MAX);
-        let failure = vec![get(RangeRequest { limit, ..RangeRequest::between(from, end) })];
-        let answer = self.txn(TxnRequest { compare: vec![is_next], success, failure }).await?;
+        let after_first = RangeRequest { limit, ..RangeRequest::between(from, end) };
+        let failure = vec![get(after_first.clone())];
+        let answer = match self.txn(TxnRequest { compare: vec![is_next], success, failure }).await {
+            // etcd may have done what finds the space used up, and say so all the same.
+            Err(StoreError::Full(why)) => {
+                let stored = self.range(after_first).await?.kvs;
+                let all = in_already(pending, &stored) == pending.len();
+                return if all { Ok((0, true)) } else { Err(StoreError::Full(why)) };
+            }
+            answer => answer?,
+        };
         if answer.succeeded {
             return Ok((0, true));
         }
-        let stored = answer.found().next().unwrap_or_default();
-        let same = pending.iter().zip(&stored).take_while(|(entry, stored)| {
-            layout::number(&stored.key) == Some(entry.seq) && stored.value == entry.record
-        });
-        Ok((same.count(), false))
+        Ok((in_already(pending, &answer.found().next().unwrap_or_default()), false))
     }
 
     async fn conflict(&self, group: &GroupName) -> StoreError {
@@ -158,6 +163,14 @@ impl Cluster {
             mark: u64::try_from(revision).unwrap_or(0),
         })
     }
+}
+
+/// How many of the first entries are stored as they are.
+fn in_already(pending: &[Entry], stored: &[KeyValue]) -> usize {
+    let same = pending.iter().zip(stored).take_while(|(entry, stored)| {
+        layout::number(&stored.key) == Some(entry.seq) && stored.value == entry.record
+    });
+    same.count()
 }
 
 /// How many of the first entries go into one transaction: numbers that follow each other, within its limits.
