@@ -9,7 +9,7 @@ use crate::limits::GHOST;
 pub struct ServiceConfig {
     /// How long a change waits for others to go with it. It bounds how often a group has a new epoch.
     pub gather: Duration,
-    /// After how long a group has new keys though nobody came or went: see [`Service::set_leading`].
+    /// After how long a group has new keys though nobody came or went: see [`Service::set_leading`](crate::Service::set_leading).
     pub rekey_every: Option<Duration>,
     /// When a rekey is sent again, after it was sent.
     pub repeats: Vec<Duration>,

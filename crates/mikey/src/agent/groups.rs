@@ -31,6 +31,9 @@ impl Agent {
     /// Says where a group has controllers: when the one that we are at dies, we join anew at another by ourselves.
     /// [`AgentEvent::ControllerLost`] says that it has died, [`AgentEvent::GroupJoined`] that another one has let us in. Called
     /// before [`Self::join`].
+    ///
+    /// [`AgentEvent::ControllerLost`]: crate::AgentEvent::ControllerLost
+    /// [`AgentEvent::GroupJoined`]: crate::AgentEvent::GroupJoined
     pub fn set_failover(&mut self, group: &[u8], failover: Failover) {
         self.groups.set_failover(group, failover);
     }
@@ -40,6 +43,8 @@ impl Agent {
     ///
     /// # Errors
     /// [`Error::Misuse`] if we are no member, or the session with the controller is over.
+    ///
+    /// [`AgentEvent::GroupLeft`]: crate::AgentEvent::GroupLeft
     pub fn leave(&mut self, now: Time, group: GroupHandle) -> Result<(), Error> {
         let events = self.groups.leave(now, &mut self.endpoint, &mut self.media, group)?;
         self.tell(now, events);
