@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Demo(cmd::demo::Args),
     /// Let a SIP proxy fork a call of this process to three phones, pick one up, and show everything
     SipDemo(cmd::sip_demo::Args),
+    /// Let one member of a group speak to fifty, expel one and let one join, and show who could decrypt what
+    GroupDemo(cmd::group_demo::Args),
     /// Be called
     Listen(Box<cmd::listen::Args>),
     /// Call somebody who listens

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Decode(args) => cmd::decode::run(&ui, &args),
         Command::Group(args) => cmd::group::run(&ui, args),
         Command::Demo(args) => run(cmd::demo::run(&ui, args)),
+        Command::GroupDemo(args) => run(cmd::group_demo::run(&ui, args)),
         Command::Listen(args) => run(cmd::listen::run(&ui, *args)),
         Command::SipDemo(args) => run(cmd::sip_demo::run(&ui, args)),
         Command::Psk(args) => cmd::psk::run(&ui, args),
