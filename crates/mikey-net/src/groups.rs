@@ -35,8 +35,8 @@ pub(crate) struct Serving {
 /// What the service of a controller says.
 #[non_exhaustive]
 pub enum GroupNews {
-    /// This record wants to be stored. Then comes [`Service::stored`]; [`Service::foreign`] with each record that the store has
-    /// instead; or, after a store that did not answer, the same record once more.
+    /// This record wants to be stored. [`Service::stored`] follows, or [`Service::foreign`] with each record that the store has
+    /// instead. It comes once: while the store does not answer, the application appends the same octets again.
     Propose {
         /// The group's id.
         group: Vec<u8>,
